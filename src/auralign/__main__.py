@@ -1,0 +1,3 @@
+from auralign.cli import main
+
+main()
