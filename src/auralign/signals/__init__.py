@@ -1,0 +1,1 @@
+"""Automated measures: what a program says about a clip."""

@@ -1,0 +1,238 @@
+"""Small neural word recognisers over log-mel frames, trained with CTC (Graves et al. 2006).
+
+Two architectures, so that who evaluates need not hear like who rewards: `convolutional` is the
+recogniser of the evaluation, trained on clean speech only; `recurrent` is the pretrained encoder
+of the reward model, trained on the generator's own mixed corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from auralign.audio.clips import resample
+from auralign.audio.features import MelSettings, log_mel
+from auralign.types import Audio
+
+Architecture = Literal["convolutional", "recurrent"]
+Progress = Callable[[int, int], None]
+"""Called with the epochs done and the epochs in all."""
+
+_MEL = MelSettings(n_mels=48, hop=160)
+_SUBSAMPLING = 4
+_BLANK = 0
+MAX_NLL_PER_WORD = 20.0
+_WIDTH = 128
+
+
+class Heard(NamedTuple):
+    """What a network makes of a batch: hidden and logits `[batch, frames, ...]`, and lengths."""
+
+    hidden: Tensor
+    logits: Tensor
+    lengths: list[int]
+
+
+@dataclass(frozen=True, eq=False)
+class CtcRecogniser:
+    """Transcribes speech as words of a closed vocabulary."""
+
+    network: nn.Module
+    architecture: Architecture
+    words: tuple[str, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        audios: Sequence[Audio],
+        texts: Sequence[str],
+        *,
+        architecture: Architecture,
+        n_epochs: int,
+        generator: torch.Generator,
+        progress: Progress = lambda done, total: None,
+        batch_size: int = 32,
+        learning_rate: float = 3e-3,
+    ) -> CtcRecogniser:
+        """Trains on audios and the words spoken in them; one learning-rate cycle."""
+        words = tuple(sorted({word for text in texts for word in text.split()}))
+        network = _new_network(architecture, len(words) + 1, generator)
+        recogniser = cls(network, architecture, words)
+        features = [_features(audio) for audio in audios]
+        targets = recogniser._targets(texts)
+        n_steps = n_epochs * -(-len(audios) // batch_size)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, n_steps)
+        for epoch in range(n_epochs):
+            for rows in torch.randperm(len(audios), generator=generator).split(batch_size):
+                batch = [_masked(features[i], generator) for i in rows]
+                nll = _nll(_hear(network, batch), [targets[i] for i in rows])
+                loss = nll[nll.isfinite()].mean()  # a clip too short for its text teaches nothing
+                optimiser.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+                optimiser.step()
+                schedule.step()
+            progress(epoch + 1, n_epochs)
+        network.eval().requires_grad_(False)
+        return recogniser
+
+    def transcribe(self, audios: Sequence[Audio]) -> list[str]:
+        """The words heard in each audio: greedy decoding, repeats merged, blanks dropped."""
+        texts = [""] * len(audios)
+        for rows, heard in self._batches(audios):
+            for i, path, n in zip(rows, heard.logits.argmax(-1), heard.lengths, strict=True):
+                symbols = torch.unique_consecutive(path[:n]).tolist()
+                texts[i] = " ".join(self.words[s - 1] for s in symbols if s != _BLANK)
+        return texts
+
+    def nll_per_word(self, audios: Sequence[Audio], texts: Sequence[str]) -> NDArray[np.float64]:
+        """Negative log-likelihood of each text given its audio, nats a word, `[clips]`.
+
+        Capped at `MAX_NLL_PER_WORD`, which is also what a clip too short for its text gets.
+        """
+        targets = self._targets(texts)
+        out = np.zeros(len(audios))
+        for rows, heard in self._batches(audios):
+            wanted = [targets[i] for i in rows]
+            out[rows] = (_nll(heard, wanted) / _lengths(wanted)).double().numpy()
+        return np.minimum(out, MAX_NLL_PER_WORD)
+
+    def pooled(self, audios: Sequence[Audio]) -> NDArray[np.float32]:
+        """Mean and maximum over time of the hidden states, `[clips, 2 * width]`."""
+        out = np.zeros((len(audios), 2 * _WIDTH), dtype=np.float32)
+        for rows, heard in self._batches(audios):
+            for i, states, n in zip(rows, heard.hidden, heard.lengths, strict=True):
+                out[i] = torch.cat([states[:n].mean(0), states[:n].amax(0)]).numpy()
+        return out
+
+    def _targets(self, texts: Sequence[str]) -> list[Tensor]:
+        return [torch.tensor([1 + self.words.index(w) for w in t.split()]) for t in texts]
+
+    @torch.no_grad()
+    def _batches(
+        self, audios: Sequence[Audio], batch_size: int = 64
+    ) -> Iterator[tuple[list[int], Heard]]:
+        features = [_features(audio) for audio in audios]
+        order = sorted(range(len(features)), key=lambda i: len(features[i]))
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            yield rows, _hear(self.network, [features[i] for i in rows])
+
+    def save(self, path: Path) -> None:
+        about = {"architecture": self.architecture, "words": list(self.words)}
+        torch.save({**about, "network": self.network.state_dict()}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> CtcRecogniser:
+        stored = torch.load(path, weights_only=True)
+        words = tuple(stored["words"])
+        network = _new_network(stored["architecture"], len(words) + 1, torch.Generator())
+        network.load_state_dict(stored["network"])
+        return cls(network.eval().requires_grad_(False), stored["architecture"], words)
+
+
+class _Convolutional(nn.Module):
+    """Three dilated residual convolutions at a quarter of the frame rate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(_MEL.n_mels, _WIDTH, 5, stride=2, padding=2)
+        self.second = nn.Conv1d(_WIDTH, _WIDTH, 5, stride=2, padding=2)
+        self.dilated = nn.ModuleList(
+            nn.Conv1d(_WIDTH, _WIDTH, 5, padding=2 * d, dilation=d) for d in (1, 2, 4)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = F.gelu(self.second(F.gelu(self.first(features.transpose(1, 2)))))
+        for conv in self.dilated:
+            normal = F.layer_norm(x.transpose(1, 2), (_WIDTH,)).transpose(1, 2)
+            x = x + F.gelu(conv(normal))
+        return x.transpose(1, 2)
+
+
+class _Recurrent(nn.Module):
+    """Four frames stacked, a projection, and two bidirectional recurrent layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Linear(_SUBSAMPLING * _MEL.n_mels, _WIDTH)
+        self.recurrent = nn.GRU(
+            _WIDTH, _WIDTH // 2, num_layers=2, batch_first=True, bidirectional=True
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        padded = F.pad(features, (0, 0, 0, -features.shape[1] % _SUBSAMPLING))
+        stacked = padded.reshape(len(padded), -1, _SUBSAMPLING * _MEL.n_mels)
+        states: Tensor = self.recurrent(F.gelu(self.project(stacked)))[0]
+        return states
+
+
+_ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
+    "convolutional": _Convolutional,
+    "recurrent": _Recurrent,
+}
+
+
+def _new_network(
+    architecture: Architecture, n_symbols: int, generator: torch.Generator
+) -> nn.Module:
+    with torch.device("meta"):
+        network = nn.ModuleDict(
+            {"encoder": _ARCHITECTURES[architecture](), "head": nn.Linear(_WIDTH, n_symbols)}
+        )
+    network.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in network.parameters():
+            scale = parameter[0].numel() ** -0.5 if parameter.dim() > 1 else 0.0
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+    return network
+
+
+def _features(audio: Audio) -> Tensor:
+    """Mean-normalised log-mel `[frames, mels]`: the level of a clip must not matter."""
+    frames = torch.from_numpy(log_mel(resample(audio, _MEL.sample_rate).mono()[None], _MEL)[0])
+    return frames - frames.mean()
+
+
+def _masked(features: Tensor, generator: torch.Generator) -> Tensor:
+    """SpecAugment's two masks (arXiv 1904.08779): one band and one stretch of time, set to 0."""
+    n_frames, n_mels = features.shape
+    band, stretch, low, start = torch.rand(4, generator=generator).tolist()
+    width, length = int(10 * band), int(0.1 * n_frames * stretch)
+    low_mel, first = int(low * (n_mels - width)), int(start * (n_frames - length))
+    features = features.clone()
+    features[:, low_mel : low_mel + width] = 0.0
+    features[first : first + length] = 0.0
+    return features
+
+
+def _hear(network: nn.Module, features: Sequence[Tensor]) -> Heard:
+    padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
+    hidden = network["encoder"](padded)  # type: ignore[index]
+    lengths = [-(-len(f) // _SUBSAMPLING) for f in features]
+    return Heard(hidden, network["head"](hidden), lengths)  # type: ignore[index]
+
+
+def _nll(heard: Heard, targets: Sequence[Tensor]) -> Tensor:
+    """`[batch]` in nats, infinite where a clip is too short for its text."""
+    return F.ctc_loss(
+        heard.logits.log_softmax(-1).transpose(0, 1),
+        torch.cat(list(targets)),
+        torch.tensor(heard.lengths),
+        _lengths(targets),
+        blank=_BLANK,
+        reduction="none",
+    )
+
+
+def _lengths(targets: Sequence[Tensor]) -> Tensor:
+    return torch.tensor([len(t) for t in targets])
