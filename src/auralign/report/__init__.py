@@ -1,0 +1,50 @@
+"""Records in, one self-contained HTML file out: hear a generator before and after alignment."""
+
+from auralign.report.records import (
+    Check,
+    ClipCard,
+    FailureSignature,
+    Headline,
+    LineChart,
+    ListenerRate,
+    Marker,
+    PreferenceResult,
+    PromptCard,
+    ReportData,
+    Reproduction,
+    RewardCheck,
+    ScatterChart,
+    Series,
+    SignalChange,
+    Stage,
+    VoteCount,
+    WinRate,
+    Word,
+)
+from auralign.report.render import render_report, write_report
+from auralign.report.transcript import compare_words
+
+__all__ = [
+    "Check",
+    "ClipCard",
+    "FailureSignature",
+    "Headline",
+    "LineChart",
+    "ListenerRate",
+    "Marker",
+    "PreferenceResult",
+    "PromptCard",
+    "ReportData",
+    "Reproduction",
+    "RewardCheck",
+    "ScatterChart",
+    "Series",
+    "SignalChange",
+    "Stage",
+    "VoteCount",
+    "WinRate",
+    "Word",
+    "compare_words",
+    "render_report",
+    "write_report",
+]
