@@ -1,0 +1,108 @@
+"""A reward model: a pretrained speech encoder and a small head trained on preference pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from auralign.signals.ctc import CtcRecogniser
+from auralign.signals.words import word_errors
+from auralign.types import Audio, Prompt
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechFeatures:
+    """What the head sees of a clip and its prompt: frozen, so that it is computed once per clip.
+
+    Pooled states of the encoder, how well the encoder hears the asked words (negative
+    log-likelihood and word error), seconds per word, and which voice was asked for.
+    """
+
+    encoder: CtcRecogniser
+    conditions: tuple[str, ...]
+
+    def __call__(self, audios: Sequence[Audio], prompts: Sequence[Prompt]) -> Float:
+        """float32 `[clips, features]`."""
+        texts = [p.text for p in prompts]
+        errors = np.array(word_errors(texts, self.encoder.transcribe(audios)), dtype=np.float64)
+        seconds = np.array([audio.duration_s for audio in audios])
+        asked = np.array([[p.condition == c for c in self.conditions] for p in prompts])
+        columns = (
+            self.encoder.pooled(audios),
+            self.encoder.nll_per_word(audios, texts),
+            errors[:, 0] / errors[:, 1],
+            np.log(seconds / errors[:, 1]),
+            asked,
+        )
+        return np.column_stack(columns).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class BradleyTerryReward:
+    """A `RewardModel`: the difference of two rewards is the log-odds that listeners prefer one.
+
+    centre, spread   of the features over the clips that the head was trained on
+    """
+
+    features: SpeechFeatures
+    head: nn.Module
+    centre: Tensor
+    spread: Tensor
+    card: Mapping[str, Any]
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz that the encoder works at; other rates are converted."""
+        return 16_000
+
+    @torch.no_grad()
+    def score(self, audios: Sequence[Audio], prompts: Sequence[Prompt]) -> NDArray[np.float64]:
+        """Reward in logits, `[clips]`; higher is better."""
+        return self.score_features(self.features(audios, prompts))
+
+    @torch.no_grad()
+    def score_features(self, features: Float) -> NDArray[np.float64]:
+        inputs = (torch.from_numpy(features) - self.centre) / self.spread
+        return np.asarray(self.head(inputs)[:, 0].double().numpy())
+
+    def save(self, folder: Path) -> None:
+        """Two files in an existing folder."""
+        self.features.encoder.save(folder / "encoder.pt")
+        stored = {
+            "conditions": list(self.features.conditions),
+            "head": self.head.state_dict(),
+            "centre": self.centre,
+            "spread": self.spread,
+            "card": dict(self.card),
+        }
+        torch.save(stored, folder / "head.pt")
+
+    @classmethod
+    def load(cls, folder: Path) -> BradleyTerryReward:
+        stored = torch.load(folder / "head.pt", weights_only=True)
+        encoder = CtcRecogniser.load(folder / "encoder.pt")
+        head = new_head(len(stored["centre"]), torch.Generator())
+        head.load_state_dict(stored["head"])
+        features = SpeechFeatures(encoder, tuple(stored["conditions"]))
+        return cls(features, head.eval(), stored["centre"], stored["spread"], stored["card"])
+
+
+def new_head(n_features: int, generator: torch.Generator, width: int = 64) -> nn.Module:
+    """Two layers; the last starts at zero, so that an untrained head prefers nothing."""
+    with torch.device("meta"):
+        head = nn.Sequential(nn.Linear(n_features, width), nn.GELU(), nn.Linear(width, 1))
+    head.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.zero_()
+        head[0].weight.normal_(0.0, n_features**-0.5, generator=generator)
+    return head

@@ -1,0 +1,168 @@
+"""Direct preference optimisation of a token policy against a frozen reference.
+
+The loss of a pair is the objective (`losses.PAIRWISE`) on log-ratios summed over scored codes,
+plus, with an anchor, the chosen clip's negative log-likelihood a code. The anchor keeps the
+likelihood of chosen clips from falling together with the rejected ones, which the objective alone
+allows (it only sees their difference).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from auralign.errors import DataError
+from auralign.losses import PAIRWISE, mean_scored, sum_scored
+from auralign.policies.language_model import CodecLanguageModel
+from auralign.types import Prompt, Tokens
+
+Log = Callable[[int, dict[str, float]], None]
+Evaluate = Callable[[int], dict[str, float]]
+"""Called with the epoch after each one; `held_out_preference` in its answer selects the epoch."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenPair:
+    """A preference pair with its codes, and its weight in the loss."""
+
+    prompt: Prompt
+    chosen: Tokens
+    rejected: Tokens
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DpoSettings:
+    """`beta` belongs to log-ratios summed over codes; `anchor_weight` to a mean over codes."""
+
+    beta: float
+    learning_rate: float
+    n_epochs: int
+    batch_size: int
+    anchor_weight: float = 0.0
+    objective: str = "dpo"
+    warmup_steps: int = 10
+    max_grad_norm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DpoResult:
+    """For each epoch the means of the training diagnostics and what `evaluate` found after it."""
+
+    kept_epoch: int
+    evaluations: tuple[dict[str, float], ...]
+
+
+def train_dpo(
+    policy: CodecLanguageModel,
+    reference: CodecLanguageModel,
+    pairs: Sequence[TokenPair],
+    settings: DpoSettings,
+    *,
+    generator: torch.Generator,
+    log: Log,
+    evaluate: Evaluate,
+    keep: Literal["best", "last"] = "best",
+) -> DpoResult:
+    """Trains `policy` in place and leaves it with the weights of the best (or the last) epoch.
+
+    The best epoch is the one with the highest `held_out_preference`. Raises DataError without
+    pairs; asserts that the reference is frozen and has not changed.
+    """
+    if not pairs:
+        raise DataError("alignment needs at least one preference pair and got none: collect votes")
+    frozen = reference.weights_hash()
+    reference_logps = _reference_logps(reference, pairs)
+    optimiser = torch.optim.AdamW(
+        policy.model.parameters(),
+        lr=settings.learning_rate,
+        betas=(0.9, 0.95),
+        weight_decay=0.0,
+        fused=True,
+    )
+    evaluations: list[dict[str, float]] = []
+    kept_epoch, kept_weights = 0, policy.model.state_dict()
+    step = 0
+    for epoch in range(1, settings.n_epochs + 1):
+        policy.model.train()
+        measured: list[dict[str, float]] = []
+        for rows in torch.randperm(len(pairs), generator=generator).split(settings.batch_size):
+            step += 1
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * min(1.0, step / settings.warmup_steps)
+            assert not reference.model.training, "the reference must stay in evaluation mode"
+            batch = [pairs[i] for i in rows]
+            loss, diagnostics = _loss(policy, batch, reference_logps[rows], settings)
+            optimiser.zero_grad()
+            loss.backward()
+            clip_grad_norm_(policy.model.parameters(), settings.max_grad_norm)
+            optimiser.step()
+            measured.append({"loss": loss.item(), **diagnostics})
+            log(step, {"epoch": epoch, **measured[-1]})
+        policy.model.eval()
+        means = {key: float(np.mean([m[key] for m in measured])) for key in measured[0]}
+        evaluations.append({**means, **evaluate(epoch)})
+        log(step, {"epoch": epoch, **evaluations[-1]})
+        preferences = [e["held_out_preference"] for e in evaluations]
+        if keep == "last" or preferences[-1] == max(preferences):
+            kept_epoch, kept_weights = epoch, copy.deepcopy(policy.model.state_dict())
+    policy.model.load_state_dict(kept_weights)
+    assert reference.weights_hash() == frozen, "the reference has changed during training"
+    return DpoResult(kept_epoch, tuple(evaluations))
+
+
+def _reference_logps(reference: CodecLanguageModel, pairs: Sequence[TokenPair]) -> Tensor:
+    """Summed log-probabilities of chosen and rejected under the reference, `[pairs, 2]`."""
+    prompts = [p.prompt for p in pairs]
+    sides = ([p.chosen for p in pairs], [p.rejected for p in pairs])
+    columns = [reference.sequence_logps(prompts, side) for side in sides]
+    return torch.from_numpy(np.stack(columns, axis=1)).float()
+
+
+def _loss(
+    policy: CodecLanguageModel, pairs: Sequence[TokenPair], reference: Tensor, settings: DpoSettings
+) -> tuple[Tensor, dict[str, float]]:
+    """Mean loss of a batch and its diagnostics; one forward pass for both sides."""
+    prompts = [p.prompt for p in pairs]
+    clips = [p.chosen for p in pairs] + [p.rejected for p in pairs]
+    token_logps, scored = policy.token_logps(prompts * 2, clips)
+    logps = sum_scored(token_logps, scored)
+    n = len(pairs)
+    chosen, rejected = logps[:n] - reference[:, 0], logps[n:] - reference[:, 1]
+    anchor = -mean_scored(token_logps[:n], scored[:n])
+    per_pair = PAIRWISE[settings.objective](chosen, rejected, beta=settings.beta)
+    weights = torch.tensor([p.weight for p in pairs])
+    loss = (weights * (per_pair + settings.anchor_weight * anchor)).sum() / weights.sum()
+    margin = (chosen - rejected).detach()
+    return loss, {
+        "margin": settings.beta * margin.mean().item(),
+        "accuracy": (margin > 0).float().mean().item(),
+        "chosen_logp": logps[:n].mean().item(),
+        "rejected_logp": logps[n:].mean().item(),
+        "chosen_log_ratio": chosen.mean().item(),
+        "rejected_log_ratio": rejected.mean().item(),
+        "chosen_log_ratio_per_code": (chosen / scored[:n].sum((-2, -1))).mean().item(),
+    }
+
+
+@torch.no_grad()
+def divergence(
+    policy: CodecLanguageModel,
+    reference: CodecLanguageModel,
+    prompts: Sequence[Prompt],
+    tokens: Sequence[Tokens],
+) -> dict[str, float]:
+    """KL from the reference and entropy on clips that `policy` has sampled itself.
+
+    `kl` is the mean of log p_policy - log p_reference, nats a clip (estimator k1: unbiased, may be
+    negative); `token_entropy` the mean entropy of the distributions of the scored codes, nats.
+    """
+    log_ratio = policy.sequence_logps(prompts, tokens) - reference.sequence_logps(prompts, tokens)
+    return {"kl": float(log_ratio.mean()), "token_entropy": policy.token_entropy(prompts, tokens)}
