@@ -1,0 +1,149 @@
+"""What simulated listeners hear: five percepts of a clip, measured by means of their own.
+
+The ears are a hidden-Markov recogniser and simple spectral measures. Nothing here is used by the
+signals that evaluate (a neural recogniser, level and noise-floor meters), so that a generator
+cannot please both through the same flaw of one measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auralign.audio.clips import resample
+from auralign.audio.degrade import add_noise
+from auralign.audio.features import stft
+from auralign.audio.mfcc import mfcc
+from auralign.signals.hmm import HmmRecogniser
+from auralign.signals.words import word_errors
+from auralign.types import Audio, Prompt
+
+PERCEPTS = ("words", "voice", "pace", "noise", "harshness")
+"""Right words, right speaker, comfortable pace, background noise, distortion."""
+
+_SAMPLE_RATE = 16_000
+_COMFORTABLE_S_PER_WORD = 0.42
+_NOISE_SNR_DB = (5.0, 20.0)
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Ears:
+    """Percepts in units of their spread over ordinary recordings; higher is always better.
+
+    voices   mean log spectrum of each speaker, `[speakers, bins]`
+    centre   and `spread` of the raw percepts over the recordings that the ears were fitted on
+    """
+
+    recogniser: HmmRecogniser
+    speakers: tuple[str, ...]
+    voices: Float
+    centre: Float
+    spread: Float
+
+    @classmethod
+    def fit(
+        cls,
+        clean: Sequence[Audio],
+        clean_prompts: Sequence[Prompt],
+        ordinary: Sequence[Audio],
+        ordinary_prompts: Sequence[Prompt],
+        *,
+        rng: np.random.Generator,
+    ) -> Ears:
+        """Learns words and voices from clean speech, and what is ordinary from mixed recordings.
+
+        Every other clean clip is heard through noise, so that noise alone is not a wrong word.
+        """
+        noisy = [
+            add_noise(audio, rng.uniform(*_NOISE_SNR_DB), "white", rng) if i % 2 else audio
+            for i, audio in enumerate(clean)
+        ]
+        recogniser = HmmRecogniser.fit(noisy, [p.text for p in clean_prompts], rng=rng)
+        speakers = tuple(sorted({p.condition or "" for p in clean_prompts}))
+        colours = np.stack([_colour(audio) for audio in clean])
+        of = np.array([speakers.index(p.condition or "") for p in clean_prompts])
+        voices = np.stack([colours[of == i].mean(axis=0) for i in range(len(speakers))])
+        n = len(PERCEPTS)
+        ears = cls(recogniser, speakers, voices, np.zeros(n), np.ones(n))
+        raw = ears.hear(ordinary, ordinary_prompts)
+        return cls(recogniser, speakers, voices, raw.mean(axis=0), raw.std(axis=0) + 1e-6)
+
+    def hear(self, audios: Sequence[Audio], prompts: Sequence[Prompt]) -> Float:
+        """Percepts `[clips, 5]` in the order of `PERCEPTS`."""
+        heard = self.recogniser.transcribe(audios)
+        errors = word_errors([p.text for p in prompts], heard)
+        raw = [
+            (
+                -min(wrong / n_words, 1.0),
+                self._voice_match(audio, prompt.condition or ""),
+                -_off_pace(audio.duration_s / n_words),
+                -_flatness(audio),
+                _crest(audio),
+            )
+            for audio, prompt, (wrong, n_words) in zip(audios, prompts, errors, strict=True)
+        ]
+        return (np.array(raw) - self.centre) / self.spread
+
+    def _voice_match(self, audio: Audio, speaker: str) -> float:
+        """How much nearer the clip is to the asked voice than to the nearest other, capped."""
+        distance = np.sqrt(((self.voices - _colour(audio)) ** 2).sum(axis=1))
+        asked = self.speakers.index(speaker)
+        others = np.delete(distance, asked)
+        return float(np.clip(others.min(initial=np.inf) - distance[asked], -20.0, 20.0))
+
+    def save(self, folder: Path) -> None:
+        """Two files in an existing folder."""
+        self.recogniser.save(folder / "recogniser.npz")
+        with (folder / "ears.npz").open("wb") as file:
+            np.savez(
+                file,
+                speakers=np.array(self.speakers),
+                voices=self.voices,
+                centre=self.centre,
+                spread=self.spread,
+            )
+
+    @classmethod
+    def load(cls, folder: Path) -> Ears:
+        with np.load(folder / "ears.npz") as arrays:
+            return cls(
+                recogniser=HmmRecogniser.load(folder / "recogniser.npz"),
+                speakers=tuple(str(s) for s in arrays["speakers"]),
+                voices=arrays["voices"],
+                centre=arrays["centre"],
+                spread=arrays["spread"],
+            )
+
+
+def _colour(audio: Audio) -> Float:
+    """Long-term mean log spectrum `[bins]`: the colour of a voice."""
+    return _log_spectrum(audio).mean(axis=0)
+
+
+def _log_spectrum(audio: Audio) -> Float:
+    samples = resample(audio, _SAMPLE_RATE).mono()
+    power = np.abs(stft(samples[None], 512, 256)[0]) ** 2
+    return np.log(power + 1e-8).astype(np.float64)
+
+
+def _off_pace(seconds_per_word: float) -> float:
+    """Distance from a comfortable pace in octaves; half an octave either way is unremarkable."""
+    return max(0.0, abs(float(np.log2(seconds_per_word / _COMFORTABLE_S_PER_WORD))) - 0.25)
+
+
+def _flatness(audio: Audio) -> float:
+    """Mean Wiener entropy in the speech band over all frames: near 0 for noise, low for tones."""
+    band = _log_spectrum(audio)[:, 6:200]
+    return float((band.mean(axis=1) - np.log(np.exp(band).mean(axis=1))).mean())
+
+
+def _crest(audio: Audio) -> float:
+    """Logarithm of peak over RMS: distorted (flat-topped) sound has little of it."""
+    samples = audio.mono().astype(np.float64)
+    return float(np.log(np.abs(samples).max() + 1e-8) - 0.5 * np.log(np.mean(samples**2) + 1e-12))
