@@ -1,0 +1,42 @@
+"""How a run looks on a terminal: one bar per stage, one line for what it found."""
+
+from __future__ import annotations
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+
+class RunProgress:
+    """An observer of a run that draws on stderr; quiet draws nothing."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._console = RichConsole(stderr=True, quiet=quiet)
+        self._bars = Progress(
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> RunProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def started(self, stage: str) -> None:
+        self._task = self._bars.add_task(stage, total=1.0, note="")
+
+    def progress(self, share: float, note: str) -> None:
+        assert self._task is not None, "progress outside of a stage"
+        self._bars.update(self._task, completed=share, note=note)
+
+    def done(self, stage: str, summary: str, seconds: float, reused: bool) -> None:
+        assert self._task is not None, "the end of no stage"
+        self._bars.remove_task(self._task)
+        took = "done before" if reused else f"{seconds:.0f} s"
+        self._console.print(f"[bold]{stage:<9}[/] {summary} [dim]({took})[/]", highlight=False, soft_wrap=True)

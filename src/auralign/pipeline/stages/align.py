@@ -1,0 +1,232 @@
+"""align: DPO against the frozen SFT policy, and the same without an anchor as an example of a hack."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from auralign.audio.clips import quantise
+from auralign.data.config import StrictModel
+from auralign.data.formats import PAIRS
+from auralign.data.tables import write_table
+from auralign.files import write_json
+from auralign.pipeline.context import StageContext
+from auralign.pipeline.stages.codec import TrainedCodec
+from auralign.pipeline.stages.model import TrainedReward
+from auralign.pipeline.stages.prefer import Preferences
+from auralign.pipeline.stages.sft import TrainedPolicy
+from auralign.policies.language_model import CodecLanguageModel
+from auralign.preferences.pairs import pairs_from_rewards
+from auralign.training.dpo import DpoSettings, TokenPair, divergence, train_dpo
+from auralign.types import PreferencePair, Prompt, Split, Tokens
+
+
+class DpoOptions(StrictModel):
+    """`beta` belongs to log-ratios summed over codes, `anchor_weight` to a mean over codes."""
+
+    beta: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    n_epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    anchor_weight: float = Field(ge=0)
+
+
+class AlignOptions(StrictModel):
+    """Pairs are the best and worst of the judged candidates and `n_fresh` more of each prompt."""
+
+    stage: Literal["align"] = "align"
+    n_fresh: int = Field(ge=0)
+    pairs_per_prompt: int = Field(ge=1)
+    min_margin: float = Field(ge=0)
+    kl_budget: float = Field(gt=0)
+    dpo: DpoOptions
+    hack: DpoOptions
+
+
+@dataclass(frozen=True)
+class AlignedPolicies:
+    """The aligned policy, the one that was trained to be hacked, and what training showed."""
+
+    aligned: CodecLanguageModel
+    hacked: CodecLanguageModel
+    about: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> AlignedPolicies:
+        return cls(
+            CodecLanguageModel.load(folder / "aligned.safetensors"),
+            CodecLanguageModel.load(folder / "hacked.safetensors"),
+            json.loads((folder / "align.json").read_text(encoding="utf-8")),
+        )
+
+
+def run_align(
+    options: AlignOptions,
+    context: StageContext,
+    codec: TrainedCodec,
+    sft: TrainedPolicy,
+    preferences: Preferences,
+    reward: TrainedReward,
+) -> AlignedPolicies:
+    """Pairs by reward, two DPO runs, each epoch tried on validation prompts by the panel."""
+    context.progress(0.02, "fresh candidates")
+    pairs, tokens = _pairs(options, context, codec, sft, preferences, reward)
+    write_table(PAIRS, pairs, context.folder / "pairs.parquet")
+    training = [
+        TokenPair(preferences.prompts[p.prompt_id], tokens[p.chosen], tokens[p.rejected])
+        for p in pairs
+    ]
+    trial = _Trial.start(codec, sft, preferences, reward, context)
+    runs = {"aligned": options.dpo, "hacked": options.hack}
+    about: dict[str, Any] = {"n_pairs": len(pairs), "reference": trial.reference.weights_hash()}
+    for i, (name, dpo) in enumerate(runs.items()):
+        policy = sft.policy.trainable_copy()
+        begin, share = 0.3 + 0.35 * i, 0.35 / dpo.n_epochs
+
+        def evaluate(
+            epoch: int,
+            policy: CodecLanguageModel = policy,
+            name: str = name,
+            begin: float = begin,
+            share: float = share,
+        ) -> dict[str, float]:
+            context.progress(begin + share * epoch, f"{name}: epoch {epoch}")
+            return trial.judge(policy)
+
+        def log(step: int, values: dict[str, float], name: str = name) -> None:
+            context.log(step, {"run": name, **values})
+
+        result = train_dpo(
+            policy,
+            trial.reference,
+            training,
+            DpoSettings(**dpo.model_dump()),
+            generator=context.generator(f"batches {name}"),
+            log=log,
+            evaluate=evaluate,
+            keep="best" if name == "aligned" else "last",
+        )
+        policy.save(context.folder / f"{name}.safetensors")
+        about[name] = {"epoch": result.kept_epoch, **result.evaluations[result.kept_epoch - 1]}
+    about["entropy_before"] = trial.entropy_before
+    write_json(context.folder / "align.json", about)
+    kept = about["aligned"]
+    context.work.summary = (
+        f"{len(pairs)} pairs, epoch {kept['epoch']} of {options.dpo.n_epochs} kept: held-out "
+        f"preference {kept['held_out_preference']:.2f}, KL {kept['kl']:.1f} nats a clip"
+    )
+    return AlignedPolicies.load(context.folder)
+
+
+def _pairs(
+    options: AlignOptions,
+    context: StageContext,
+    codec: TrainedCodec,
+    sft: TrainedPolicy,
+    preferences: Preferences,
+    reward: TrainedReward,
+) -> tuple[list[PreferencePair], dict[str, Tokens]]:
+    """Best-and-worst pairs of the training prompts, and the tokens of all their candidates."""
+    train = preferences.split(Split.TRAIN)
+    tokens = dict(preferences.tokens)
+    rewards: dict[str, dict[str, float]] = defaultdict(dict)
+    for clip in preferences.clips:
+        if preferences.prompts[clip.prompt_id].split is Split.TRAIN:
+            rewards[clip.prompt_id][clip.id] = reward.candidate_rewards[clip.id]
+    if options.n_fresh:
+        rollout = sft.policy.sample(
+            train, options.n_fresh, generator=context.generator("fresh candidates")
+        )
+        asked = [train[i] for i in rollout.prompt_index]
+        audios = [quantise(audio) for audio in codec.codec.decode(rollout.tokens)]
+        scores = reward.reward.score(audios, asked)
+        for i, (prompt, score) in enumerate(zip(asked, scores, strict=True)):
+            rewards[prompt.id][f"fresh-{i}"] = float(score)
+            tokens[f"fresh-{i}"] = rollout.tokens[i]
+    pairs = pairs_from_rewards(
+        rewards,
+        dimension="overall",
+        min_margin=options.min_margin,
+        per_prompt=options.pairs_per_prompt,
+    )
+    return pairs, tokens
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A trial on validation prompts: the panel compares a policy's clips with the reference's."""
+
+    codec: TrainedCodec
+    reference: CodecLanguageModel
+    preferences: Preferences
+    reward: TrainedReward
+    context: StageContext
+    percepts_before: NDArray[np.float64]
+    frames_before: float
+    reward_before: float
+    entropy_before: float
+
+    @classmethod
+    def start(
+        cls,
+        codec: TrainedCodec,
+        sft: TrainedPolicy,
+        preferences: Preferences,
+        reward: TrainedReward,
+        context: StageContext,
+    ) -> _Trial:
+        bare = cls(
+            codec, sft.policy.frozen_copy(), preferences, reward, context, np.zeros((0, 0)), 1, 0, 1
+        )
+        tokens, percepts, rewards = bare._listen(bare.reference)
+        return cls(
+            codec,
+            bare.reference,
+            preferences,
+            reward,
+            context,
+            percepts_before=percepts,
+            frames_before=_mean_frames(tokens),
+            reward_before=float(rewards.mean()),
+            entropy_before=bare.reference.token_entropy(bare.prompts, tokens),
+        )
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """Each validation prompt twice: two clips of each are heard."""
+        return [p for p in self.preferences.split(Split.VALIDATION) for _ in range(2)]
+
+    def judge(self, policy: CodecLanguageModel) -> dict[str, float]:
+        tokens, percepts, rewards = self._listen(policy)
+        n = len(percepts)
+        pairs = np.stack([np.arange(n), n + np.arange(n)], axis=1)
+        both = np.concatenate([percepts, self.percepts_before])
+        prefers, rejects = self.preferences.panel.choice_probabilities(both, pairs, "overall")
+        return {
+            "held_out_preference": float(((1 + prefers - rejects) / 2).mean()),
+            "reward_change": float(rewards.mean()) - self.reward_before,
+            "duration_ratio": _mean_frames(tokens) / self.frames_before,
+            **divergence(policy, self.reference, self.prompts, tokens),
+        }
+
+    def _listen(
+        self, policy: CodecLanguageModel
+    ) -> tuple[list[Tokens], NDArray[np.float64], NDArray[np.float64]]:
+        """Tokens, percepts and rewards of two clips a prompt; every policy draws the same numbers."""
+        generator = self.context.generator("validation clips")
+        tokens = policy.sample(self.preferences.split(Split.VALIDATION), 2, generator=generator).tokens
+        audios = [quantise(audio) for audio in self.codec.codec.decode(tokens)]
+        percepts = self.preferences.ears.hear(audios, self.prompts)
+        return tokens, percepts, self.reward.reward.score(audios, self.prompts)
+
+
+def _mean_frames(tokens: Sequence[Tokens]) -> float:
+    return float(np.mean([t.shape[1] for t in tokens]))

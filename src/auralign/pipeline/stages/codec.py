@@ -1,0 +1,79 @@
+"""codec: residual k-means on the corpus, and the corpus as tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from auralign.data.config import StrictModel
+from auralign.pipeline.context import StageContext
+from auralign.pipeline.stages.corpus import Corpus
+from auralign.policies.codec import KMeansCodec, fit_kmeans_codec, reconstruction_error
+from auralign.types import Tokens
+
+
+class CodecOptions(StrictModel):
+    """`stack` log-mel frames of 8 ms make one token frame; k-means sees `n_fit` clips."""
+
+    stage: Literal["codec"] = "codec"
+    n_codebooks: int = Field(ge=1, le=16)
+    codebook_size: int = Field(ge=2)
+    stack: int = Field(ge=1)
+    n_iterations: int = Field(ge=1)
+    n_fit: int = Field(ge=1)
+
+
+@dataclass(frozen=True)
+class TrainedCodec:
+    """The codec, and the tokens of the corpus by clip id."""
+
+    codec: KMeansCodec
+    tokens: dict[str, Tokens]
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedCodec:
+        return cls(KMeansCodec.load(folder / "codec.npz"), load_tokens(folder / "tokens.npz"))
+
+
+def run_codec(options: CodecOptions, context: StageContext, corpus: Corpus) -> TrainedCodec:
+    """Fits the codec on the first clips of the mixed corpus and encodes all of it."""
+    audios = corpus.audios(corpus.mixed)
+    context.progress(0.2, "k-means")
+    codec = fit_kmeans_codec(
+        audios[: options.n_fit],
+        n_codebooks=options.n_codebooks,
+        codebook_size=options.codebook_size,
+        stack=options.stack,
+        n_iterations=options.n_iterations,
+        generator=context.generator("k-means"),
+    )
+    context.progress(0.7, "encoding")
+    codes = codec.encode(audios)
+    codec.save(context.folder / "codec.npz")
+    tokens = {clip.id: codes_ for clip, codes_ in zip(corpus.mixed, codes, strict=True)}
+    save_tokens(context.folder / "tokens.npz", tokens)
+    error_db = 20 / np.log(10) * reconstruction_error(codec, audios[-50:]).mean()
+    context.work.summary = (
+        f"{codec.n_codebooks} codebooks of {codec.codebook_size}, {codec.frame_rate:.1f} frames/s, "
+        f"log-mel error {error_db:.1f} dB"
+    )
+    return TrainedCodec(codec, tokens)
+
+
+def save_tokens(path: Path, tokens: Mapping[str, Tokens]) -> None:
+    """All clips' tokens in one array `[codebook, total time]` with the clips' ids and lengths."""
+    joined = np.concatenate(list(tokens.values()), axis=1).astype(np.int32)
+    lengths = [clip.shape[1] for clip in tokens.values()]
+    with path.open("wb") as file:
+        np.savez(file, ids=np.array(list(tokens)), lengths=lengths, codes=joined)
+
+
+def load_tokens(path: Path) -> dict[str, Tokens]:
+    with np.load(path) as arrays:
+        parts = np.split(arrays["codes"].astype(np.int64), np.cumsum(arrays["lengths"])[:-1], axis=1)
+        return {str(i): part for i, part in zip(arrays["ids"], parts, strict=True)}
