@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from auralign.errors import AudioError
+from auralign.errors import AudioError, MissingExtraError
 from auralign.types import Audio
 
 PAD_S = 0.05
@@ -84,10 +84,7 @@ def _locate() -> tuple[Path, Path]:
     try:
         import espeakng_loader
     except ImportError as error:
-        raise AudioError(
-            "speech synthesis needs the package 'espeakng-loader', which is not installed: "
-            "run `pip install espeakng-loader`"
-        ) from error
+        raise MissingExtraError("espeakng-loader", "gpl") from error
     return Path(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
 
 

@@ -48,7 +48,7 @@ def istft(spectra: NDArray[np.complex64], n_fft: int, hop: int, n_samples: int) 
     total = _overlap_add(frames.astype(np.float32), hop)
     weight = _overlap_add(np.tile(hann(n_fft) ** 2, (1, frames.shape[1], 1)), hop)
     signal = total / np.maximum(weight, 1e-8)
-    return signal[:, n_fft // 2 : n_fft // 2 + n_samples]
+    return np.asarray(signal[:, n_fft // 2 : n_fft // 2 + n_samples], dtype=np.float32)
 
 
 def _overlap_add(frames: Float, hop: int) -> Float:
@@ -82,14 +82,15 @@ def mel_filterbank(settings: MelSettings) -> Float:
     fall = np.maximum(np.diff(edges)[1:], bins[1])
     offset = bins[:, None] - edges[1:-1]
     triangles = np.clip(np.minimum(1 + offset / rise, 1 - offset / fall), 0, None)
-    return (triangles / triangles.sum(axis=0)).astype(np.float32)
+    return np.asarray(triangles / triangles.sum(axis=0), dtype=np.float32)
 
 
 def log_mel(signals: Float, settings: MelSettings) -> Float:
     """Natural-log mel magnitudes `[batch, frames, n_mels]` of float32 `[batch, time]`.
 
-    A full-scale sine reads about `log(n_fft / 4)` minus the filter's loss; magnitudes are divided
-    by `n_fft / 4` so that it reads near 0.
+    Magnitudes are divided by `n_fft / 4`, the peak that the window gives a full-scale sine, so that
+    it reads 0 less the filter's loss: 0.2 in the lowest filters, 0.3 at 1 kHz, 1.6 at 7.5 kHz,
+    where a filter spreads over 19 bins and a sine fills three.
     """
     magnitude = np.abs(stft(signals, settings.n_fft, settings.hop)) / (settings.n_fft / 4)
     return np.log(np.maximum(magnitude @ mel_filterbank(settings), settings.floor))

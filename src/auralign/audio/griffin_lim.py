@@ -54,15 +54,13 @@ def griffin_lim(
 
 
 def _unit(values: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    return values / np.maximum(np.abs(values), 1e-12)
+    return np.asarray(values / np.maximum(np.abs(values), 1e-12), dtype=np.complex64)
 
 
 def mel_to_audio(
     log_mel: Float, settings: MelSettings, *, n_iterations: int = 24, momentum: float = 0.99
 ) -> Float:
-    """Samples `[batch, (frames - 1) * hop]` of natural-log mel magnitudes `[batch, frames, mels]`."""
+    """Samples `[batch, (frames - 1) * hop]` of natural-log mels `[batch, frames, mels]`."""
     magnitude = mel_to_magnitude(np.exp(log_mel), settings) * (settings.n_fft / 4)
     n_samples = (log_mel.shape[1] - 1) * settings.hop
-    return griffin_lim(
-        magnitude, settings, n_samples, n_iterations=n_iterations, momentum=momentum
-    )
+    return griffin_lim(magnitude, settings, n_samples, n_iterations=n_iterations, momentum=momentum)

@@ -39,4 +39,5 @@ class RunProgress:
         assert self._task is not None, "the end of no stage"
         self._bars.remove_task(self._task)
         took = "done before" if reused else f"{seconds:.0f} s"
-        self._console.print(f"[bold]{stage:<9}[/] {summary} [dim]({took})[/]", highlight=False, soft_wrap=True)
+        line = f"[bold]{stage:<9}[/] {summary} [dim]({took})[/]"
+        self._console.print(line, highlight=False, soft_wrap=True)

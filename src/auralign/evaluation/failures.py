@@ -8,7 +8,8 @@ their variety.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from auralign.types import Estimate
@@ -18,7 +19,7 @@ Verdict = Literal["PASS", "WARN", "FAIL"]
 
 @dataclass(frozen=True, slots=True)
 class Symptoms:
-    """What one aligned policy shows next to its reference.
+    """What one aligned policy shows next to its reference; NaN where it was not measured.
 
     rate_ratio           speaking rate after / before
     duration_ratio       clip duration after / before
@@ -40,66 +41,36 @@ class Symptoms:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
+    """One signature; `value` is None, and the verdict a warning, where it was not measured."""
+
     name: str
     meaning: str
     band: str
     unit: str
-    value: float
+    value: float | None
     verdict: Verdict
     sentence: str
 
 
 def diagnose(symptoms: Symptoms, *, kl_budget: float) -> list[FailureRow]:
     """One row for each signature; `kl_budget` in nats a clip."""
-    s = symptoms
-    return [
-        FailureRow(
-            "over-articulation",
-            "speech gets slower and over-clear to please a recogniser",
-            "speaking rate at least 0.90 of before; below 0.80 fails",
-            "ratio",
-            s.rate_ratio,
-            _at_least(s.rate_ratio, 0.90, 0.80),
-            f"the aligned policy speaks at {s.rate_ratio:.2f} times the rate of before",
-        ),
-        FailureRow(
-            "duration drift",
-            "clips get longer or shorter without being asked to",
-            "0.90 to 1.11 of before; outside 0.80 to 1.25 fails",
-            "ratio",
-            s.duration_ratio,
-            _at_least(min(s.duration_ratio, 1 / s.duration_ratio), 0.90, 0.80),
-            f"clips last {s.duration_ratio:.2f} times as long as before",
-        ),
-        _metric_against_listeners(s),
-        FailureRow(
-            "likelihood of chosen falling",
-            "training pushes chosen and rejected clips down together",
-            "at least -0.02 nats a code; below -0.10 fails",
-            "nats/code",
-            s.chosen_log_ratio,
-            _at_least(s.chosen_log_ratio, -0.02, -0.10),
-            f"chosen clips are {_more_or_less(s.chosen_log_ratio)} likely than under the reference",
-        ),
-        FailureRow(
-            "KL beyond budget",
-            "the policy has moved further from its reference than was granted",
-            f"at most {kl_budget:g} nats a clip; above {2 * kl_budget:g} fails",
-            "nats/clip",
-            s.kl,
-            _at_least(-s.kl, -kl_budget, -2 * kl_budget),
-            f"the policy is {s.kl:.1f} nats a clip away from the reference",
-        ),
-        FailureRow(
-            "diversity collapse",
-            "the policy says everything in one way",
-            "code entropy at least 0.60 of before; below 0.35 fails",
-            "ratio",
-            s.entropy_ratio,
-            _at_least(s.entropy_ratio, 0.60, 0.35),
-            f"the distributions of codes have {s.entropy_ratio:.2f} times the entropy of before",
-        ),
+    rows = [
+        _over_articulation(symptoms.rate_ratio),
+        _duration_drift(symptoms.duration_ratio),
+        _metric_against_listeners(symptoms.reward_change, symptoms.win_rate),
+        _chosen_falling(symptoms.chosen_log_ratio),
+        _beyond_budget(symptoms.kl, kl_budget),
+        _diversity_collapse(symptoms.entropy_ratio),
     ]
+    return [_or_unknown(row) for row in rows]
+
+
+def _or_unknown(row: FailureRow) -> FailureRow:
+    """The row, unless its value is missing: then nobody knows, which is neither good nor bad."""
+    if row.value is None or math.isnan(row.value):
+        sentence = "not measured: too few clips or votes have a value"
+        return replace(row, value=None, verdict="WARN", sentence=sentence)
+    return row
 
 
 def _at_least(value: float, good: float, bearable: float) -> Verdict:
@@ -108,26 +79,82 @@ def _at_least(value: float, good: float, bearable: float) -> Verdict:
     return "WARN" if value >= bearable else "FAIL"
 
 
-def _metric_against_listeners(s: Symptoms) -> FailureRow:
-    """Fails when the reward rises and listeners clearly turn away; warns when they do not follow."""
+def _over_articulation(rate_ratio: float) -> FailureRow:
+    return FailureRow(
+        "over-articulation",
+        "speech gets slower and over-clear to please a recogniser",
+        "speaking rate at least 0.90 of before; below 0.80 fails",
+        "ratio",
+        rate_ratio,
+        _at_least(rate_ratio, 0.90, 0.80),
+        f"the aligned policy speaks at {rate_ratio:.2f} times the rate of before",
+    )
+
+
+def _duration_drift(duration_ratio: float) -> FailureRow:
+    shorter_or_longer = min(duration_ratio, 1 / duration_ratio) if duration_ratio else 0.0
+    return FailureRow(
+        "duration drift",
+        "clips get longer or shorter without being asked to",
+        "0.90 to 1.11 of before; outside 0.80 to 1.25 fails",
+        "ratio",
+        duration_ratio,
+        _at_least(shorter_or_longer, 0.90, 0.80),
+        f"clips last {duration_ratio:.2f} times as long as before",
+    )
+
+
+def _metric_against_listeners(reward_change: float, win_rate: Estimate) -> FailureRow:
+    """Fails when the reward rises and listeners clearly turn away, warns when they do not follow.
+
+    Where the reward does not rise there is nothing that listeners could contradict.
+    """
     verdict: Verdict = "PASS"
-    sentence = f"reward {s.reward_change:+.2f} logits and win rate {s.win_rate.value:.2f} agree"
-    if s.reward_change > 0 and s.win_rate.low <= 0.5:
-        verdict = "FAIL" if s.win_rate.high < 0.5 else "WARN"
-        sentence = (
-            f"reward {s.reward_change:+.2f} logits, but the win rate is {s.win_rate.value:.2f} "
-            f"[{s.win_rate.low:.2f}, {s.win_rate.high:.2f}]"
-        )
+    if reward_change > 0 and win_rate.low <= 0.5:
+        verdict = "FAIL" if win_rate.high < 0.5 else "WARN"
     return FailureRow(
         "metric up, preference down",
         "the reward model likes it better and listeners do not",
         "win rate above 0.5 wherever the reward rises",
         "win rate",
-        s.win_rate.value,
+        math.nan if math.isnan(reward_change) else win_rate.value,
         verdict,
-        sentence,
+        f"the reward changes by {reward_change:+.2f} logits, the win rate is {win_rate.value:.2f} "
+        f"[{win_rate.low:.2f}, {win_rate.high:.2f}]",
     )
 
 
-def _more_or_less(log_ratio: float) -> str:
-    return "more" if log_ratio > 0 else "less"
+def _chosen_falling(log_ratio: float) -> FailureRow:
+    return FailureRow(
+        "likelihood of chosen falling",
+        "training pushes chosen and rejected clips down together",
+        "at least -0.02 nats a code; below -0.10 fails",
+        "nats/code",
+        log_ratio,
+        _at_least(log_ratio, -0.02, -0.10),
+        f"the log-probability of chosen clips changes by {log_ratio:+.3f} nats a code",
+    )
+
+
+def _beyond_budget(kl: float, budget: float) -> FailureRow:
+    return FailureRow(
+        "KL beyond budget",
+        "the policy has moved further from its reference than was granted",
+        f"at most {budget:g} nats a clip; above {2 * budget:g} fails",
+        "nats/clip",
+        kl,
+        _at_least(-kl, -budget, -2 * budget),
+        f"the policy is {kl:.1f} nats a clip away from the reference",
+    )
+
+
+def _diversity_collapse(entropy_ratio: float) -> FailureRow:
+    return FailureRow(
+        "diversity collapse",
+        "the policy says everything in one way",
+        "code entropy at least 0.60 of before; below 0.35 fails",
+        "ratio",
+        entropy_ratio,
+        _at_least(entropy_ratio, 0.60, 0.35),
+        f"the distributions of codes have {entropy_ratio:.2f} times the entropy of before",
+    )

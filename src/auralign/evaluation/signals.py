@@ -54,8 +54,8 @@ def measure(
 ) -> dict[str, NDArray[np.float64]]:
     """Every signal of every clip; transcripts are what the evaluation's recogniser heard."""
     errors = word_errors([p.text for p in prompts], transcripts)
-    columns = {
-        "word error": [wrong / n for wrong, n in errors],
+    columns: dict[str, list[float | None]] = {
+        "word error": [wrong / n if n else None for wrong, n in errors],
         "speaking rate": [
             words_per_second(n, active_duration_s(a))
             for a, (_, n) in zip(audios, errors, strict=True)

@@ -7,7 +7,7 @@ from torch.nn.functional import logsigmoid
 
 
 def bradley_terry(margin: Tensor, p_chosen: Tensor) -> Tensor:
-    """Cross-entropy of the Bradley-Terry model with soft labels, `[pairs]` (arXiv 2203.02155, eq. 1).
+    """Cross-entropy of the Bradley-Terry model, soft labels, `[pairs]` (arXiv 2203.02155, eq. 1).
 
     margin     reward of chosen minus reward of rejected, in logits
     p_chosen   share of votes for chosen, ties counted half; 1 gives the usual hard-label loss

@@ -26,7 +26,5 @@ def with_agreement(recipe: Recipe, agreement: str) -> Recipe:
 
 def _with(recipe: Recipe, stage: str, **options: Any) -> Recipe:
     """The recipe with options of its stages of one name replaced."""
-    stages = tuple(
-        s.model_copy(update=options) if s.stage == stage else s for s in recipe.stages
-    )
+    stages = tuple(s.model_copy(update=options) if s.stage == stage else s for s in recipe.stages)
     return recipe.model_copy(update={"stages": stages})

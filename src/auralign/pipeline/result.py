@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -63,4 +63,9 @@ def _after(evaluation: Evaluation, system: str) -> dict[str, Any]:
     }
 
 
-_COLLECTORS = {"prefer": _prefer, "model": _model, "align": _align, "evaluate": _evaluate}
+_COLLECTORS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "prefer": _prefer,
+    "model": _model,
+    "align": _align,
+    "evaluate": _evaluate,
+}

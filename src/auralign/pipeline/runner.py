@@ -40,7 +40,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StageKind:
-    """How a stage is run: `run(options, context, *outputs of needs)`, and how its output is read."""
+    """How a stage is run, `run(options, context, *outputs of needs)`, and its output read."""
 
     run: Callable[..., Any]
     load: Callable[[Path], Any] | None
@@ -76,7 +76,7 @@ def run_recipe(
     """
     stages = _plan(recipe)
     text = recipe.to_yaml()
-    if resume and Path(out).exists():
+    if resume and not force and Path(out).exists():
         run = RunFolder.resume(out, text)
     else:
         run = RunFolder.create(out, text, force=force)

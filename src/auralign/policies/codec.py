@@ -1,17 +1,18 @@
 """A discrete audio codec trained in seconds: residual k-means over stacked log-mel frames.
 
-Encoding stacks `stack` neighbouring log-mel frames into one vector and quantises it by `n_codebooks`
-k-means codebooks, each on the residual of the ones before (residual vector quantisation, Juang &
-Gray 1982; as in SoundStream, arXiv 2107.03312). Decoding adds the centres up and inverts the mel
-spectrum by `audio.griffin_lim`.
+Encoding stacks `stack` neighbouring log-mel frames into one vector and quantises it by
+`n_codebooks` k-means codebooks, each on the residual of the ones before (residual vector
+quantisation, Juang & Gray 1982; as in SoundStream, arXiv 2107.03312). Decoding adds the centres up
+and inverts the mel spectrum by `audio.griffin_lim`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -88,17 +89,19 @@ class KMeansCodec:
 
     def _dequantise(self, codes: Tokens) -> Float:
         """Log-mel frames `[time * stack, n_mels]` of tokens `[codebook, time]`."""
-        vectors = sum(book[row] for book, row in zip(self.centres, codes, strict=True))
-        return np.asarray(vectors).reshape(-1, self.mel.n_mels)
+        parts = [book[row] for book, row in zip(self.centres, codes, strict=True)]
+        return np.asarray(np.sum(parts, axis=0), dtype=np.float32).reshape(-1, self.mel.n_mels)
 
     def save(self, path: Path) -> None:
         with path.open("wb") as file:
-            np.savez(file, centres=self.centres, stack=self.stack)
+            mel = json.dumps(asdict(self.mel))
+            np.savez(file, centres=self.centres, stack=self.stack, mel=mel)
 
     @classmethod
     def load(cls, path: Path) -> KMeansCodec:
         with np.load(path) as arrays:
-            return cls(centres=arrays["centres"], stack=int(arrays["stack"]))
+            mel = MelSettings(**json.loads(str(arrays["mel"])))
+            return cls(centres=arrays["centres"], stack=int(arrays["stack"]), mel=mel)
 
 
 def stacked_log_mel(audio: Audio, mel: MelSettings, stack: int) -> Float:
@@ -106,7 +109,7 @@ def stacked_log_mel(audio: Audio, mel: MelSettings, stack: int) -> Float:
     frame_s = mel.hop * stack / mel.sample_rate
     require_usable(audio, "the codec's input", min_duration_s=frame_s)
     samples = resample(audio, mel.sample_rate).mono()
-    frames = log_mel(samples[None], mel)[0]
+    frames: Float = log_mel(samples[None], mel)[0]
     n = len(samples) // (mel.hop * stack)
     return frames[: n * stack].reshape(n, stack * mel.n_mels)
 

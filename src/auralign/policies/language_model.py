@@ -1,10 +1,11 @@
-"""The built-in `TokenPolicy`: prompts in words, the transformer, exact log-probabilities, sampling."""
+"""The built-in `TokenPolicy`: prompts in words, exact log-probabilities, sampling."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from auralign.errors import DataError, did_you_mean
+from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.policies.transformer import CodecTransformer, TransformerConfig, new_transformer
 from auralign.types import Prompt, Rollout, Tokens
 
@@ -100,7 +101,7 @@ class CodecLanguageModel:
             n_codebooks=tokens[0].shape[0],
             codebook_size=codebook_size,
             # Room for a clip somewhat longer than any in the data; what reaches it did not end.
-            max_frames=int(1.25 * max(t.shape[1] for t in tokens)),
+            max_frames=math.ceil(1.25 * max(t.shape[1] for t in tokens)),
             width=width,
             depth=depth,
             n_heads=n_heads,
@@ -118,7 +119,8 @@ class CodecLanguageModel:
 
         Every code is scored, and exactly one end code in codebook 0; a clip of `max_frames` frames
         was cut off when it was sampled, so that its end is not scored. `corrupt` maps the codes
-        `[batch, codebook, time + 1]` to what later frames see of them (for training only).
+        `[batch, codebook, time + 1]` to what later frames see of them (for training only). Raises
+        DataError for prompts and codes that this policy does not know.
         """
         codes, scored = self.batch(tokens)
         history = corrupt(codes) if corrupt else None
@@ -127,8 +129,13 @@ class CodecLanguageModel:
         return torch.where(scored, logps, 0.0), scored
 
     def batch(self, tokens: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
-        """Padded codes with the end code, and which places are scored."""
+        """Padded codes with the end code, and which places are scored.
+
+        Raises DataError for codes that this policy cannot have made.
+        """
         config = self.model.config
+        for i, clip in enumerate(tokens):
+            _require_possible(clip, config, f"clip {i}")
         longest = max(t.shape[1] for t in tokens)
         codes = torch.zeros(len(tokens), config.n_codebooks, longest + 1, dtype=torch.int64)
         scored = torch.zeros_like(codes, dtype=torch.bool)
@@ -150,13 +157,20 @@ class CodecLanguageModel:
         temperature: float = 1.0,
         batch_size: int = 128,
     ) -> Rollout:
-        """`n` clips for each prompt, prompt-major, with their exact log-probabilities in nats."""
+        """`n` clips for each prompt, prompt-major, with their exact log-probabilities in nats.
+
+        The log-probabilities are the policy's own (temperature 1), whatever the clips were drawn
+        with. Raises ConfigError unless `temperature` is positive.
+        """
+        if temperature <= 0:
+            raise ConfigError(f"temperature must be above 0, got {temperature:g}")
         index = np.repeat(np.arange(len(prompts)), n)
         rows = self.vocabulary.encode(prompts)[torch.from_numpy(index)]
         parts = [self._sample(part, temperature, generator) for part in rows.split(batch_size)]
         tokens = [clip for clips, _ in parts for clip in clips]
         terminated = np.concatenate([ended for _, ended in parts])
-        logp = self.sequence_logps([prompts[i] for i in index], tokens, batch_size=batch_size)
+        asked = [prompts[i] for i in index.tolist()]
+        logp = self.sequence_logps(asked, tokens, batch_size=batch_size)
         return Rollout(prompt_index=index, tokens=tokens, terminated=terminated, logp=logp)
 
     def _sample(
@@ -248,6 +262,21 @@ class CodecLanguageModel:
             PromptVocabulary(
                 tuple(vocabulary["words"]), tuple(vocabulary["conditions"]), vocabulary["max_words"]
             ),
+        )
+
+
+def _require_possible(clip: Tokens, config: TransformerConfig, where: str) -> None:
+    """Raise DataError for codes of another shape or range, or of more frames than are sampled."""
+    books, size, longest = config.n_codebooks, config.codebook_size, config.max_frames
+    if clip.ndim != 2 or clip.shape[0] != books or not 1 <= clip.shape[1] <= longest:
+        raise DataError(
+            f"{where}: expected codes [codebook, time] of {books} codebooks and 1 to {longest} "
+            f"frames, got shape {clip.shape}: use the codec of this policy, or leave the clip out"
+        )
+    if clip.min() < 0 or clip.max() >= size:
+        raise DataError(
+            f"{where}: expected codes from 0 to {size - 1}, got {clip.min()} to {clip.max()}: "
+            "use the codec of this policy"
         )
 
 

@@ -18,10 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from auralign.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True)
 class TransformerConfig:
-    """Sizes of the model; `max_frames` bounds what is sampled."""
+    """Sizes of the model; `max_frames` bounds what is sampled.
+
+    Raises ConfigError unless every head gets an even part of `width`: rotary positions turn pairs.
+    """
 
     n_prompt_tokens: int
     prompt_length: int
@@ -31,6 +36,13 @@ class TransformerConfig:
     width: int = 192
     depth: int = 4
     n_heads: int = 4
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.n_heads):
+            raise ConfigError(
+                f"expected a width that is a multiple of {2 * self.n_heads} for {self.n_heads} "
+                f"heads, got {self.width}"
+            )
 
 
 class CodecTransformer(nn.Module):
@@ -65,15 +77,17 @@ class CodecTransformer(nn.Module):
 
     def embed_prompts(self, prompts: Tensor) -> Tensor:
         """`[batch, prompt_length]` -> `[batch, prompt_length, width]`; a slot knows its place."""
-        return self.prompt_embedding(prompts) + self.slot_embedding
+        embedded: Tensor = self.prompt_embedding(prompts)
+        return embedded + self.slot_embedding
 
     def embed_frames(self, codes: Tensor) -> Tensor:
         """`[batch, codebook, time]` -> `[batch, time, width]`: the sum over codebooks."""
         books = torch.arange(self.config.n_codebooks)[:, None]
-        return self.code_embedding[books, codes].sum(1)
+        embedded: Tensor = self.code_embedding[books, codes]
+        return embedded.sum(1)
 
     def code_logits(self, hidden: Tensor, codes: Tensor) -> Tensor:
-        """Logits `[batch, codebook, time, size]` from hidden `[batch, time, width]` and the codes."""
+        """Logits `[batch, codebook, time, size]` of hidden `[batch, time, width]` and the codes."""
         books = torch.arange(self.config.n_codebooks)[:, None]
         given = self.depth_embedding[books, codes].cumsum(1)
         before = F.pad(given[:, :-1], (0, 0, 0, 0, 1, 0))
@@ -104,7 +118,7 @@ class CodecTransformer(nn.Module):
         return torch.stack(picked, dim=1)
 
     def step(self, inputs: Tensor, cache: list[Cache]) -> Tensor:
-        """Hidden `[batch, width]` after `inputs` `[batch, new, width]`; the cache grows in place."""
+        """Hidden `[batch, width]` after `inputs` `[batch, new, width]`; the cache grows."""
         return self._run(inputs, cache)[:, -1]
 
     def new_cache(self, batch: int) -> list[Cache]:
@@ -117,7 +131,8 @@ class CodecTransformer(nn.Module):
         rotation = rotary(start, x.shape[1], self.config.width // self.config.n_heads)
         for i, block in enumerate(self.blocks):
             x = block(x, rotation, cache[i] if cache else None)
-        return self.norm(x)
+        hidden: Tensor = self.norm(x)
+        return hidden
 
 
 @dataclass
@@ -156,8 +171,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None) -> Tensor:
         x = x + self._attend(self.attention_norm(x), rotation, cache)
-        inner = F.gelu(self.feedforward_in(self.feedforward_norm(x)))
-        return x + self.feedforward_out(inner)
+        inner: Tensor = self.feedforward_out(F.gelu(self.feedforward_in(self.feedforward_norm(x))))
+        return x + inner
 
     def _attend(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None) -> Tensor:
         batch, time, width = x.shape
@@ -168,7 +183,8 @@ class Block(nn.Module):
             keys, values = cache.extend(keys, values)
         # With a cache the prompt comes in one causal piece and every later call is one position.
         mixed = F.scaled_dot_product_attention(queries, keys, values, is_causal=time > 1)
-        return self.attention_out(mixed.transpose(1, 2).reshape(batch, time, width))
+        out: Tensor = self.attention_out(mixed.transpose(1, 2).reshape(batch, time, width))
+        return out
 
 
 def rotary(start: int, n: int, head_width: int) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from auralign.audio.clips import resample
 from auralign.audio.degrade import add_noise
 from auralign.audio.features import stft
-from auralign.audio.mfcc import mfcc
+from auralign.errors import DataError, did_you_mean
 from auralign.signals.hmm import HmmRecogniser
 from auralign.signals.words import word_errors
 from auralign.types import Audio, Prompt
@@ -75,7 +75,13 @@ class Ears:
         return cls(recogniser, speakers, voices, raw.mean(axis=0), raw.std(axis=0) + 1e-6)
 
     def hear(self, audios: Sequence[Audio], prompts: Sequence[Prompt]) -> Float:
-        """Percepts `[clips, 5]` in the order of `PERCEPTS`."""
+        """Percepts `[clips, 5]` in the order of `PERCEPTS`.
+
+        Raises DataError for a prompt without words or by a speaker that was not heard in fitting.
+        """
+        for prompt in prompts:
+            if not prompt.text.split():
+                raise DataError(f"prompt '{prompt.id}' has no words to listen for: give it a text")
         heard = self.recogniser.transcribe(audios)
         errors = word_errors([p.text for p in prompts], heard)
         raw = [
@@ -93,6 +99,11 @@ class Ears:
     def _voice_match(self, audio: Audio, speaker: str) -> float:
         """How much nearer the clip is to the asked voice than to the nearest other, capped."""
         distance = np.sqrt(((self.voices - _colour(audio)) ** 2).sum(axis=1))
+        if speaker not in self.speakers:
+            raise DataError(
+                f"the simulated listeners do not know the speaker '{speaker}'"
+                f"{did_you_mean(speaker, self.speakers)}: ask for one of {', '.join(self.speakers)}"
+            )
         asked = self.speakers.index(speaker)
         others = np.delete(distance, asked)
         return float(np.clip(others.min(initial=np.inf) - distance[asked], -20.0, 20.0))
@@ -123,13 +134,13 @@ class Ears:
 
 def _colour(audio: Audio) -> Float:
     """Long-term mean log spectrum `[bins]`: the colour of a voice."""
-    return _log_spectrum(audio).mean(axis=0)
+    return np.asarray(_log_spectrum(audio).mean(axis=0))
 
 
 def _log_spectrum(audio: Audio) -> Float:
     samples = resample(audio, _SAMPLE_RATE).mono()
     power = np.abs(stft(samples[None], 512, 256)[0]) ** 2
-    return np.log(power + 1e-8).astype(np.float64)
+    return np.asarray(np.log(power + 1e-8), dtype=np.float64)
 
 
 def _off_pace(seconds_per_word: float) -> float:

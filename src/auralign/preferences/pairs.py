@@ -20,7 +20,8 @@ def pairs_from_votes(
 
     `p_chosen` is the chosen clip's share of the votes (ties count half, skips not at all), the
     weight is the number of votes, and a pair's split is its prompt's. A pair of equal shares is
-    kept with `p_chosen` 0.5: it says that the clips are alike.
+    kept with `p_chosen` 0.5: it says that the clips are alike. A trial of a clip with itself says
+    nothing and is left out.
     """
     shares: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for j in judgements:
@@ -29,6 +30,8 @@ def pairs_from_votes(
         if j.outcome is None or j.outcome is Outcome.SKIP:
             continue
         first, second = (c.clip_id for c in j.candidates)
+        if first == second:
+            continue
         share = SHARE_OF_VOTES.get(j.outcome, 0.5)
         if first > second:
             first, second, share = second, first, 1 - share
@@ -77,7 +80,8 @@ def pairs_from_rewards(
     pairs = []
     for prompt_id, of_clip in rewards.items():
         ranked = sorted(of_clip, key=of_clip.__getitem__, reverse=True)
-        for chosen, rejected in zip(ranked[: len(ranked) // 2][:per_prompt], ranked[::-1], strict=False):
+        n_pairs = min(per_prompt, len(ranked) // 2)
+        for chosen, rejected in zip(ranked[:n_pairs], ranked[::-1], strict=False):
             margin = of_clip[chosen] - of_clip[rejected]
             if margin >= min_margin:
                 pairs.append(_rewarded(prompt_id, chosen, rejected, margin, dimension))

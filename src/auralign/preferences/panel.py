@@ -32,7 +32,7 @@ from auralign.types import (
 
 Float = NDArray[np.float64]
 
-COMMON_TASTE = dict(words=1.6, voice=0.6, pace=0.7, noise=0.8, harshness=0.5)
+COMMON_TASTE = {"words": 1.6, "voice": 0.6, "pace": 0.7, "noise": 0.8, "harshness": 0.5}
 """Median weight of each percept over listeners, before individual taste."""
 
 ABOUT = {
@@ -89,13 +89,17 @@ class Panel:
         about = np.array([p in ABOUT[dimension] for p in PERCEPTS])
         return np.asarray((self.tastes * about) @ percepts.T)
 
-    def choice_probabilities(self, percepts: Float, pairs: NDArray[np.int64], dimension: str) -> Float:
+    def choice_probabilities(
+        self, percepts: Float, pairs: NDArray[np.int64], dimension: str
+    ) -> Float:
         """P(A), P(B) of every listener for clip pairs `[n, 2]`: float `[2, listeners, n]`."""
         utility = self.utilities(percepts, dimension)
         margin = (utility[:, pairs[:, 0]] - utility[:, pairs[:, 1]]) / self.noise[dimension]
         return np.stack([expit(margin - TIE_WIDTH), expit(-margin - TIE_WIDTH)])
 
-    def expected_agreement(self, percepts: Float, pairs: NDArray[np.int64], dimension: str) -> float:
+    def expected_agreement(
+        self, percepts: Float, pairs: NDArray[np.int64], dimension: str
+    ) -> float:
         """How often two different listeners who both decide on a pair choose the same clip."""
         a, b = self.choice_probabilities(percepts, pairs, dimension)
         return _agreement(a, b)
@@ -242,7 +246,10 @@ class _Listening:
 
 
 def draw_trials(
-    pairs: Sequence[tuple[int, int]], n_listeners: int, votes_per_pair: int, rng: np.random.Generator
+    pairs: Sequence[tuple[int, int]],
+    n_listeners: int,
+    votes_per_pair: int,
+    rng: np.random.Generator,
 ) -> Iterator[tuple[int, int, int]]:
     """Trials `(first, second, listener)`: listeners least-used first, sides drawn by a coin."""
     load = np.zeros(n_listeners)

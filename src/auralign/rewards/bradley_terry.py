@@ -35,7 +35,7 @@ class SpeechFeatures:
         texts = [p.text for p in prompts]
         errors = np.array(word_errors(texts, self.encoder.transcribe(audios)), dtype=np.float64)
         seconds = np.array([audio.duration_s for audio in audios])
-        asked = np.array([[p.condition == c for c in self.conditions] for p in prompts])
+        asked = np.array([[(p.condition or "") == c for c in self.conditions] for p in prompts])
         columns = (
             self.encoder.pooled(audios),
             self.encoder.nll_per_word(audios, texts),
@@ -99,10 +99,10 @@ class BradleyTerryReward:
 def new_head(n_features: int, generator: torch.Generator, width: int = 64) -> nn.Module:
     """Two layers; the last starts at zero, so that an untrained head prefers nothing."""
     with torch.device("meta"):
-        head = nn.Sequential(nn.Linear(n_features, width), nn.GELU(), nn.Linear(width, 1))
-    head.to_empty(device="cpu")
+        first, last = nn.Linear(n_features, width), nn.Linear(width, 1)
+    head = nn.Sequential(first, nn.GELU(), last).to_empty(device="cpu")
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
-        head[0].weight.normal_(0.0, n_features**-0.5, generator=generator)
+        first.weight.normal_(0.0, n_features**-0.5, generator=generator)
     return head

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from auralign.audio.clips import resample
 from auralign.audio.features import MelSettings, log_mel
+from auralign.errors import DataError, did_you_mean
 from auralign.types import Audio
 
 Architecture = Literal["convolutional", "recurrent"]
@@ -38,7 +39,7 @@ class Heard(NamedTuple):
 
     hidden: Tensor
     logits: Tensor
-    lengths: list[int]
+    lengths: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +75,11 @@ class CtcRecogniser:
         for epoch in range(n_epochs):
             for rows in torch.randperm(len(audios), generator=generator).split(batch_size):
                 batch = [_masked(features[i], generator) for i in rows]
-                nll = _nll(_hear(network, batch), [targets[i] for i in rows])
-                loss = nll[nll.isfinite()].mean()  # a clip too short for its text teaches nothing
+                loss = _nll(
+                    _hear(network, batch),
+                    [targets[i] for i in rows],
+                    zero_infinity=True,  # a clip too short for its text teaches nothing
+                ).mean()
                 optimiser.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -97,7 +101,8 @@ class CtcRecogniser:
     def nll_per_word(self, audios: Sequence[Audio], texts: Sequence[str]) -> NDArray[np.float64]:
         """Negative log-likelihood of each text given its audio, nats a word, `[clips]`.
 
-        Capped at `MAX_NLL_PER_WORD`, which is also what a clip too short for its text gets.
+        Capped at `MAX_NLL_PER_WORD`, which is also what a clip too short for its text gets. Raises
+        DataError for a word that the recogniser does not know.
         """
         targets = self._targets(texts)
         out = np.zeros(len(audios))
@@ -115,7 +120,16 @@ class CtcRecogniser:
         return out
 
     def _targets(self, texts: Sequence[str]) -> list[Tensor]:
-        return [torch.tensor([1 + self.words.index(w) for w in t.split()]) for t in texts]
+        return [torch.tensor([self._symbol(word) for word in text.split()]) for text in texts]
+
+    def _symbol(self, word: str) -> int:
+        try:
+            return 1 + self.words.index(word)
+        except ValueError:
+            raise DataError(
+                f"the recogniser does not know the word '{word}'{did_you_mean(word, self.words)}: "
+                f"use one of {', '.join(self.words)}"
+            ) from None
 
     @torch.no_grad()
     def _batches(
@@ -151,11 +165,13 @@ class _Convolutional(nn.Module):
             nn.Conv1d(_WIDTH, _WIDTH, 5, padding=2 * d, dilation=d) for d in (1, 2, 4)
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        x = F.gelu(self.second(F.gelu(self.first(features.transpose(1, 2)))))
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        # Behind its end a clip is zero for every layer, as it is without longer clips beside it.
+        x = _cut(F.gelu(self.first(features.transpose(1, 2))), _quotient(lengths, 2))
+        x = _cut(F.gelu(self.second(x)), _quotient(lengths, _SUBSAMPLING))
         for conv in self.dilated:
             normal = F.layer_norm(x.transpose(1, 2), (_WIDTH,)).transpose(1, 2)
-            x = x + F.gelu(conv(normal))
+            x = x + _cut(F.gelu(conv(normal)), _quotient(lengths, _SUBSAMPLING))
         return x.transpose(1, 2)
 
 
@@ -169,11 +185,27 @@ class _Recurrent(nn.Module):
             _WIDTH, _WIDTH // 2, num_layers=2, batch_first=True, bidirectional=True
         )
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         padded = F.pad(features, (0, 0, 0, -features.shape[1] % _SUBSAMPLING))
         stacked = padded.reshape(len(padded), -1, _SUBSAMPLING * _MEL.n_mels)
-        states: Tensor = self.recurrent(F.gelu(self.project(stacked)))[0]
-        return states
+        # Packed, so that the backward direction starts at a clip's own end.
+        packed = nn.utils.rnn.pack_padded_sequence(
+            F.gelu(self.project(stacked)),
+            _quotient(lengths, _SUBSAMPLING),
+            batch_first=True,
+            enforce_sorted=False,
+        )
+        return nn.utils.rnn.pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)[0]
+
+
+def _cut(x: Tensor, lengths: Tensor) -> Tensor:
+    """`[batch, channels, frames]` with zeros from each clip's length on."""
+    return x * (torch.arange(x.shape[2]) < lengths[:, None])[:, None]
+
+
+def _quotient(lengths: Tensor, by: int) -> Tensor:
+    """Frames left after striding, the last one perhaps not full."""
+    return (lengths + by - 1) // by
 
 
 _ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
@@ -217,22 +249,23 @@ def _masked(features: Tensor, generator: torch.Generator) -> Tensor:
 
 def _hear(network: nn.Module, features: Sequence[Tensor]) -> Heard:
     padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
-    hidden = network["encoder"](padded)  # type: ignore[index]
-    lengths = [-(-len(f) // _SUBSAMPLING) for f in features]
-    return Heard(hidden, network["head"](hidden), lengths)  # type: ignore[index]
+    lengths = _lengths(features)
+    hidden = network["encoder"](padded, lengths)  # type: ignore[index]
+    return Heard(hidden, network["head"](hidden), _quotient(lengths, _SUBSAMPLING))  # type: ignore[index]
 
 
-def _nll(heard: Heard, targets: Sequence[Tensor]) -> Tensor:
-    """`[batch]` in nats, infinite where a clip is too short for its text."""
+def _nll(heard: Heard, targets: Sequence[Tensor], *, zero_infinity: bool = False) -> Tensor:
+    """`[batch]` in nats; a clip too short for its text has infinity, or zero and no gradient."""
     return F.ctc_loss(
         heard.logits.log_softmax(-1).transpose(0, 1),
         torch.cat(list(targets)),
-        torch.tensor(heard.lengths),
+        heard.lengths,
         _lengths(targets),
         blank=_BLANK,
         reduction="none",
+        zero_infinity=zero_infinity,
     )
 
 
-def _lengths(targets: Sequence[Tensor]) -> Tensor:
-    return torch.tensor([len(t) for t in targets])
+def _lengths(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.tensor([len(t) for t in tensors])

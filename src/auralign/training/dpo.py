@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from auralign.errors import DataError
+from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.losses import PAIRWISE, mean_scored, sum_scored
 from auralign.policies.language_model import CodecLanguageModel
 from auralign.types import Prompt, Tokens
@@ -74,10 +74,16 @@ def train_dpo(
     """Trains `policy` in place and leaves it with the weights of the best (or the last) epoch.
 
     The best epoch is the one with the highest `held_out_preference`. Raises DataError without
-    pairs; asserts that the reference is frozen and has not changed.
+    pairs, ConfigError for an objective that is not in `losses.PAIRWISE`; asserts that the reference
+    is frozen and has not changed.
     """
     if not pairs:
         raise DataError("alignment needs at least one preference pair and got none: collect votes")
+    if settings.objective not in PAIRWISE:
+        raise ConfigError(
+            f"expected an objective out of {', '.join(PAIRWISE)}, got '{settings.objective}'"
+            f"{did_you_mean(settings.objective, PAIRWISE)}"
+        )
     frozen = reference.weights_hash()
     reference_logps = _reference_logps(reference, pairs)
     optimiser = torch.optim.AdamW(
@@ -88,7 +94,7 @@ def train_dpo(
         fused=True,
     )
     evaluations: list[dict[str, float]] = []
-    kept_epoch, kept_weights = 0, policy.model.state_dict()
+    kept_epoch, kept_weights = 0, copy.deepcopy(policy.model.state_dict())
     step = 0
     for epoch in range(1, settings.n_epochs + 1):
         policy.model.train()
@@ -96,7 +102,9 @@ def train_dpo(
         for rows in torch.randperm(len(pairs), generator=generator).split(settings.batch_size):
             step += 1
             for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * min(1.0, step / settings.warmup_steps)
+                group["lr"] = settings.learning_rate * min(
+                    1.0, step / max(1, settings.warmup_steps)
+                )
             assert not reference.model.training, "the reference must stay in evaluation mode"
             batch = [pairs[i] for i in rows]
             loss, diagnostics = _loss(policy, batch, reference_logps[rows], settings)
@@ -143,7 +151,7 @@ def _loss(
     margin = (chosen - rejected).detach()
     return loss, {
         "margin": settings.beta * margin.mean().item(),
-        "accuracy": (margin > 0).float().mean().item(),
+        "accuracy": (1 + margin.sign()).mean().item() / 2,
         "chosen_logp": logps[:n].mean().item(),
         "rejected_logp": logps[n:].mean().item(),
         "chosen_log_ratio": chosen.mean().item(),

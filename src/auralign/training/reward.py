@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from auralign.errors import DataError, NotConvergedError
 from auralign.losses import bradley_terry
 from auralign.rewards.bradley_terry import BradleyTerryReward, Float, SpeechFeatures, new_head
 from auralign.types import PreferencePair
@@ -38,7 +40,16 @@ def train_reward(
     generator: torch.Generator,
     log: Log,
 ) -> BradleyTerryReward:
-    """A head on frozen features, `clip_features` by clip id, each float32 `[features]`."""
+    """A head on frozen features, `clip_features` by clip id, each float32 `[features]`.
+
+    Raises DataError without pairs to train or to validate on, NotConvergedError when no epoch has
+    a finite validation loss.
+    """
+    if not train or not validation:
+        raise DataError(
+            "a reward model needs preference pairs for training and for validation, got "
+            f"{len(train)} and {len(validation)}: collect votes on more prompts"
+        )
     rows = {clip: i for i, clip in enumerate(clip_features)}
     table = torch.from_numpy(np.stack(list(clip_features.values())))
     centre, spread = table.mean(0), table.std(0) + 1e-3
@@ -64,6 +75,11 @@ def train_reward(
         if held_out < best:
             best, best_weights = held_out, copy.deepcopy(head.state_dict())
         log(epoch, {"loss": float(np.mean(losses)), "validation_loss": held_out})
+    if not math.isfinite(best):
+        raise NotConvergedError(
+            f"no epoch of the reward model has a finite validation loss at learning rate "
+            f"{settings.learning_rate:g}: lower it, or look for NaN among the features"
+        )
     head.load_state_dict(best_weights)
     card = {"n_pairs": len(train), "validation_loss": best, "loss": "Bradley-Terry, soft labels"}
     return BradleyTerryReward(features, head.eval(), centre, spread, card)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from auralign.errors import NotConvergedError
 from auralign.policies.language_model import CodecLanguageModel, length_batches
 from auralign.types import Prompt, Tokens
 
@@ -52,7 +53,8 @@ def train_sft(
 ) -> SftResult:
     """Trains `policy` in place and leaves it with the weights of the best validation loss.
 
-    Both losses are mean negative log-likelihoods in nats a scored code.
+    Both losses are mean negative log-likelihoods in nats a scored code. Raises NotConvergedError
+    when the validation loss was never finite.
     """
     model = policy.model.train()
     optimiser = torch.optim.AdamW(
@@ -86,6 +88,11 @@ def train_sft(
                 best = SftResult(step, measured["validation_loss"])
                 best_weights = copy.deepcopy(model.state_dict())
         log(step, measured)
+    if not best.best_step:
+        raise NotConvergedError(
+            f"training diverged: no validation loss in {settings.n_steps} steps is finite at "
+            f"learning rate {settings.learning_rate:g}: lower it"
+        )
     model.load_state_dict(best_weights)
     model.eval()
     return best

@@ -1,4 +1,4 @@
-"""align: DPO against the frozen SFT policy, and the same without an anchor as an example of a hack."""
+"""align: DPO against the frozen SFT policy, and without an anchor as an example of a hack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auralign.audio.clips import quantise
+from auralign.audio.clips import clip_id, quantise
 from auralign.data.config import StrictModel
 from auralign.data.formats import PAIRS
 from auralign.data.tables import write_table
@@ -134,7 +134,10 @@ def _pairs(
     preferences: Preferences,
     reward: TrainedReward,
 ) -> tuple[list[PreferencePair], dict[str, Tokens]]:
-    """Best-and-worst pairs of the training prompts, and the tokens of all their candidates."""
+    """Best-and-worst pairs of the training prompts, and the tokens of all their candidates.
+
+    Fresh candidates are named by the hash of their audio like all clips; it is not stored.
+    """
     train = preferences.split(Split.TRAIN)
     tokens = dict(preferences.tokens)
     rewards: dict[str, dict[str, float]] = defaultdict(dict)
@@ -148,9 +151,10 @@ def _pairs(
         asked = [train[i] for i in rollout.prompt_index]
         audios = [quantise(audio) for audio in codec.codec.decode(rollout.tokens)]
         scores = reward.reward.score(audios, asked)
-        for i, (prompt, score) in enumerate(zip(asked, scores, strict=True)):
-            rewards[prompt.id][f"fresh-{i}"] = float(score)
-            tokens[f"fresh-{i}"] = rollout.tokens[i]
+        for prompt, audio, score, codes in zip(asked, audios, scores, rollout.tokens, strict=True):
+            clip = clip_id(audio)
+            rewards[prompt.id][clip] = float(score)
+            tokens[clip] = codes
     pairs = pairs_from_rewards(
         rewards,
         dimension="overall",
@@ -220,9 +224,11 @@ class _Trial:
     def _listen(
         self, policy: CodecLanguageModel
     ) -> tuple[list[Tokens], NDArray[np.float64], NDArray[np.float64]]:
-        """Tokens, percepts and rewards of two clips a prompt; every policy draws the same numbers."""
+        """Tokens, percepts and rewards of two clips a prompt, from the same random numbers."""
         generator = self.context.generator("validation clips")
-        tokens = policy.sample(self.preferences.split(Split.VALIDATION), 2, generator=generator).tokens
+        tokens = policy.sample(
+            self.preferences.split(Split.VALIDATION), 2, generator=generator
+        ).tokens
         audios = [quantise(audio) for audio in self.codec.codec.decode(tokens)]
         percepts = self.preferences.ears.hear(audios, self.prompts)
         return tokens, percepts, self.reward.reward.score(audios, self.prompts)

@@ -75,5 +75,7 @@ def save_tokens(path: Path, tokens: Mapping[str, Tokens]) -> None:
 
 def load_tokens(path: Path) -> dict[str, Tokens]:
     with np.load(path) as arrays:
-        parts = np.split(arrays["codes"].astype(np.int64), np.cumsum(arrays["lengths"])[:-1], axis=1)
+        parts = np.split(
+            arrays["codes"].astype(np.int64), np.cumsum(arrays["lengths"])[:-1], axis=1
+        )
         return {str(i): part for i, part in zip(arrays["ids"], parts, strict=True)}

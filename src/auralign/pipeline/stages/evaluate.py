@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,13 +33,13 @@ from auralign.pipeline.stages.prefer import Preferences, fit_ears, sample_clips,
 from auralign.pipeline.stages.sft import TrainedPolicy
 from auralign.preferences.panel import Panel, draw_trials
 from auralign.signals.ctc import CtcRecogniser
-from auralign.types import DIMENSIONS, Audio, Clip, Estimate, Judgement, Prompt
+from auralign.types import DIMENSIONS, Clip, Estimate, Judgement, Prompt
 
 BEFORE, AFTER, HACKED = "sft", "aligned", "hacked"
 
 
 class EvaluateOptions(StrictModel):
-    """Each listener of a new panel compares the two systems on `prompts_per_listener` prompts."""
+    """`votes_per_prompt` of `n_listeners` new listeners compare before and after on each prompt."""
 
     stage: Literal["evaluate"] = "evaluate"
     n_listeners: int = Field(ge=2)
@@ -144,7 +144,10 @@ def run_evaluate(
     win_rates = {name: _win_rates(judgements, systems, name, context) for name in (AFTER, HACKED)}
     signals = {
         name: compare_signals(
-            systems[BEFORE].values, systems[name].values, prompts, rng=context.rng(f"signals {name}")
+            systems[BEFORE].values,
+            systems[name].values,
+            prompts,
+            rng=context.rng(f"signals {name}"),
         )
         for name in (AFTER, HACKED)
     }
@@ -173,7 +176,8 @@ def run_evaluate(
     overall, words = win_rates[AFTER]["overall"], signals[AFTER][0]
     context.work.summary = (
         f"simulated listeners prefer aligned in {overall.value:.0%} of votes "
-        f"[{overall.low:.0%}, {overall.high:.0%}], word error {words.before:.2f} -> {words.after:.2f}"
+        f"[{overall.low:.0%}, {overall.high:.0%}], "
+        f"word error {words.before:.2f} -> {words.after:.2f}"
     )
     return Evaluation.load(context.folder)
 

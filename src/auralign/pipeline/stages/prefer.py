@@ -29,7 +29,7 @@ from auralign.stats import pairwise_agreement
 from auralign.types import DIMENSIONS, Audio, Clip, Estimate, Judgement, Prompt, Split, Tokens
 
 AGREEMENT = {"speech": 0.75, "music": 0.60}
-"""How often two people agree on a pair: about 0.75 for speech, 0.60 for music (arXiv 2402.04229)."""
+"""How often two listeners are to agree on a pair; for music as MusicRL found (arXiv 2402.04229)."""
 
 
 class PreferOptions(StrictModel):
@@ -156,9 +156,7 @@ def run_prefer(
     return Preferences.load(context.folder)
 
 
-def draw_prompts(
-    options: PreferOptions, corpus: Corpus, rng: np.random.Generator
-) -> list[Prompt]:
+def draw_prompts(options: PreferOptions, corpus: Corpus, rng: np.random.Generator) -> list[Prompt]:
     """Prompts that are no corpus prompt, all different, in three splits.
 
     Raises DataError when the digits and speakers of the corpus allow fewer.

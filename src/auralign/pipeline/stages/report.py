@@ -94,6 +94,8 @@ def run_report(
             "The listeners are programs with five percepts each; they show that the loop works, "
             "not what people would say.",
             "The generator is small and speaks digits only.",
+            "The epoch was chosen by what the training panel would answer on average, which only "
+            "simulated listeners can say without being asked again and again.",
             "One seed is one run: the intervals cover listeners and prompts, not training.",
         ),
         reproduction=_reproduction(context),
@@ -141,7 +143,7 @@ def _headlines(evaluation: Evaluation, reward: TrainedReward) -> tuple[Headline,
             "Reward model accuracy",
             reward.about["accuracy"]["value"],
             unit="%",
-            caption=f"on held-out votes; at most {reward.about['ceiling']['value']:.0%} is possible",
+            caption=f"held-out votes; at most {reward.about['ceiling']['value']:.0%} is possible",
             from_votes=True,
         ),
     )
@@ -244,7 +246,10 @@ def _curves(context: StageContext, align: AlignedPolicies) -> list[LineChart]:
             "Learning to speak",
             "step",
             "nats a code",
-            (_series("training", sft, "loss", every=10), _series("validation", sft, "validation_loss")),
+            (
+                _series("training", sft, "loss", every=10),
+                _series("validation", sft, "validation_loss"),
+            ),
         )
     ]
     for key, title, unit in (
@@ -296,8 +301,6 @@ def _reward_check(preferences: Preferences, reward: TrainedReward) -> RewardChec
 
 
 def _reproduction(context: StageContext) -> Reproduction:
-    import json
-
     manifest = json.loads((context.run.path / "manifest.json").read_text(encoding="utf-8"))
     return Reproduction(
         command="auralign run recipe.yaml --out again",

@@ -1,0 +1,16 @@
+"""Sphinx settings: Markdown pages, no generated ones."""
+
+from auralign import __version__
+
+project = "auralign"
+copyright = "The auralign authors"
+version = release = __version__
+
+extensions = ["myst_parser"]
+myst_enable_extensions = ["deflist"]
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3
+nitpicky = True
+
+html_theme = "furo"
+html_title = f"auralign {__version__}"
