@@ -1,4 +1,4 @@
-"""One exception tree. Every message is a sentence: what was expected, what came, where, what next."""
+"""One exception tree; a message is a sentence: what was expected, what came, where, what next."""
 
 from __future__ import annotations
 

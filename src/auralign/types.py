@@ -104,7 +104,7 @@ class Audio:
 
     def mono(self) -> NDArray[np.float32]:
         """Mean over channels, float32 `[time]`."""
-        return self.samples.mean(axis=0, dtype=np.float32)
+        return np.asarray(self.samples.mean(axis=0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ class ScoreStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a signal says about a clip; `value` is None unless `status` is OK. Missing is not zero."""
+    """What a signal says about a clip; `value` is None unless `status` is OK, never a zero."""
 
     clip_id: str
     signal: str
@@ -294,7 +294,7 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """What a policy sampled: for each row the prompt's index, tokens and whether it ended itself."""
+    """What a policy sampled: each row's prompt index, tokens, and whether it ended itself."""
 
     prompt_index: NDArray[np.int64]
     tokens: list[Tokens]

@@ -44,11 +44,18 @@ def stft(signals: Float, n_fft: int, hop: int) -> NDArray[np.complex64]:
 
 def istft(spectra: NDArray[np.complex64], n_fft: int, hop: int, n_samples: int) -> Float:
     """Least-squares inverse of `stft` (Griffin & Lim 1984, eq. 6): float32 `[batch, n_samples]`."""
-    frames = scipy.fft.irfft(spectra, n=n_fft, axis=-1) * hann(n_fft)
-    total = _overlap_add(frames.astype(np.float32), hop)
-    weight = _overlap_add(np.tile(hann(n_fft) ** 2, (1, frames.shape[1], 1)), hop)
-    signal = total / np.maximum(weight, 1e-8)
-    return np.asarray(signal[:, n_fft // 2 : n_fft // 2 + n_samples], dtype=np.float32)
+    frames = scipy.fft.irfft(spectra, n=n_fft, axis=-1)
+    frames *= hann(n_fft)
+    total = _overlap_add(frames, hop)
+    total *= _inverse_weight(frames.shape[1], n_fft, hop)
+    return total[:, n_fft // 2 : n_fft // 2 + n_samples]
+
+
+@lru_cache(maxsize=256)
+def _inverse_weight(n_frames: int, n_fft: int, hop: int) -> Float:
+    """One over the sum of the squared windows at each sample, `[1, samples]`."""
+    weight = _overlap_add(np.tile(hann(n_fft) ** 2, (1, n_frames, 1)), hop)
+    return np.asarray(1 / np.maximum(weight, 1e-8), dtype=np.float32)
 
 
 def _overlap_add(frames: Float, hop: int) -> Float:

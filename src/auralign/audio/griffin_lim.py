@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auralign.audio.features import Float, MelSettings, istft, mel_filterbank, stft
 
@@ -47,18 +46,19 @@ def griffin_lim(
     for _ in range(n_iterations):
         signals = istft(spectra, settings.n_fft, settings.hop, n_samples)
         consistent = stft(signals, settings.n_fft, settings.hop)[:, : magnitude.shape[1]]
-        accelerated = consistent + momentum * (consistent - previous)
-        spectra = magnitude * _unit(accelerated)
+        # In place, because this loop is most of the time of decoding and bound by memory:
+        # the accelerated spectrum is consistent + momentum * (consistent - previous).
+        previous *= -momentum
+        previous += np.float32(1 + momentum) * consistent
+        power = previous.real**2 + previous.imag**2
+        spectra = previous
+        spectra *= magnitude / np.sqrt(power + np.float32(1e-20))
         previous = consistent
     return istft(spectra, settings.n_fft, settings.hop, n_samples)
 
 
-def _unit(values: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    return np.asarray(values / np.maximum(np.abs(values), 1e-12), dtype=np.complex64)
-
-
 def mel_to_audio(
-    log_mel: Float, settings: MelSettings, *, n_iterations: int = 24, momentum: float = 0.99
+    log_mel: Float, settings: MelSettings, *, n_iterations: int, momentum: float = 0.99
 ) -> Float:
     """Samples `[batch, (frames - 1) * hop]` of natural-log mels `[batch, frames, mels]`."""
     magnitude = mel_to_magnitude(np.exp(log_mel), settings) * (settings.n_fft / 4)

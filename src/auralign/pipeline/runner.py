@@ -53,7 +53,9 @@ STAGES: dict[str, StageKind] = {
     "sft": StageKind(run_sft, TrainedPolicy.load, ("corpus", "codec")),
     "prefer": StageKind(run_prefer, Preferences.load, ("corpus", "codec", "sft")),
     "model": StageKind(run_model, TrainedReward.load, ("corpus", "prefer")),
-    "align": StageKind(run_align, AlignedPolicies.load, ("codec", "sft", "prefer", "model")),
+    "align": StageKind(
+        run_align, AlignedPolicies.load, ("corpus", "codec", "sft", "prefer", "model")
+    ),
     "evaluate": StageKind(
         run_evaluate, Evaluation.load, ("corpus", "codec", "sft", "prefer", "model", "align")
     ),

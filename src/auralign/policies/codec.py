@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -66,25 +67,27 @@ class KMeansCodec:
         ends = np.cumsum([len(v) for v in vectors])[:-1]
         return [part.T.copy() for part in np.split(codes.numpy(), ends)]
 
-    def decode(self, tokens: Sequence[Tokens]) -> list[Audio]:
+    def decode(self, tokens: Sequence[Tokens], *, n_iterations: int = 24) -> list[Audio]:
         """Mono audio of each `[codebook, time]`, `time * stack * hop` samples long.
 
         Only clips of one length share a batch, so that a clip sounds the same in any company.
+        `n_iterations` is that of the phase reconstruction.
         """
         lengths = [clip.shape[1] for clip in tokens]
         order = sorted(range(len(tokens)), key=lengths.__getitem__)
         equal = (list(rows) for _, rows in groupby(order, key=lengths.__getitem__))
         batches = [rows[i : i + _BATCH] for rows in equal for i in range(0, len(rows), _BATCH)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            decoded = pool.map(self._decode_batch, [[tokens[i] for i in b] for b in batches])
+            decode = partial(self._decode_batch, n_iterations=n_iterations)
+            decoded = pool.map(decode, [[tokens[i] for i in b] for b in batches])
             audios = dict(zip(chain(*batches), chain(*decoded), strict=True))
         return [audios[i] for i in range(len(tokens))]
 
-    def _decode_batch(self, tokens: Sequence[Tokens]) -> list[Audio]:
+    def _decode_batch(self, tokens: Sequence[Tokens], *, n_iterations: int) -> list[Audio]:
         """Clips of one length; a last frame at the floor closes the half window at the end."""
         mels = np.stack([self._dequantise(codes) for codes in tokens])
         closed = np.pad(mels, ((0, 0), (0, 1), (0, 0)), constant_values=np.log(self.mel.floor))
-        signals = np.clip(mel_to_audio(closed, self.mel), -1.0, 1.0)
+        signals = np.clip(mel_to_audio(closed, self.mel, n_iterations=n_iterations), -1.0, 1.0)
         return [Audio(signal[None], self.sample_rate) for signal in signals]
 
     def _dequantise(self, codes: Tokens) -> Float:

@@ -28,6 +28,8 @@ PERCEPTS = ("words", "voice", "pace", "noise", "harshness")
 _SAMPLE_RATE = 16_000
 _COMFORTABLE_S_PER_WORD = 0.42
 _NOISE_SNR_DB = (5.0, 20.0)
+_MAX_MISFIT = 20.0
+"""Log-score per frame by which the asked words fit worse than the heard ones, at the most."""
 
 Float = NDArray[np.float64]
 
@@ -36,7 +38,7 @@ Float = NDArray[np.float64]
 class Ears:
     """Percepts in units of their spread over ordinary recordings; higher is always better.
 
-    voices   mean log spectrum of each speaker, `[speakers, bins]`
+    voices   mean log spectrum of each speaker less its level, `[speakers, bins]`
     centre   and `spread` of the raw percepts over the recordings that the ears were fitted on
     """
 
@@ -82,17 +84,20 @@ class Ears:
         for prompt in prompts:
             if not prompt.text.split():
                 raise DataError(f"prompt '{prompt.id}' has no words to listen for: give it a text")
-        heard = self.recogniser.transcribe(audios)
-        errors = word_errors([p.text for p in prompts], heard)
+        texts = [p.text for p in prompts]
+        errors = word_errors(texts, self.recogniser.transcribe(audios))
+        misfit = -np.clip(self.recogniser.log_likelihood_ratio(audios, texts), -_MAX_MISFIT, 0)
         raw = [
             (
-                -min(wrong / n_words, 1.0),
+                -min(wrong / n_words, 1.0) - unlike / _MAX_MISFIT,
                 self._voice_match(audio, prompt.condition or ""),
                 -_off_pace(audio.duration_s / n_words),
                 -_flatness(audio),
                 _crest(audio),
             )
-            for audio, prompt, (wrong, n_words) in zip(audios, prompts, errors, strict=True)
+            for audio, prompt, (wrong, n_words), unlike in zip(
+                audios, prompts, errors, misfit, strict=True
+            )
         ]
         return (np.array(raw) - self.centre) / self.spread
 
@@ -133,8 +138,9 @@ class Ears:
 
 
 def _colour(audio: Audio) -> Float:
-    """Long-term mean log spectrum `[bins]`: the colour of a voice."""
-    return np.asarray(_log_spectrum(audio).mean(axis=0))
+    """Long-term mean log spectrum `[bins]` less its level: the colour of a voice."""
+    colour = _log_spectrum(audio).mean(axis=0)
+    return np.asarray(colour - colour.mean())
 
 
 def _log_spectrum(audio: Audio) -> Float:

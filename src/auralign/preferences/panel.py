@@ -32,7 +32,7 @@ from auralign.types import (
 
 Float = NDArray[np.float64]
 
-COMMON_TASTE = {"words": 1.6, "voice": 0.6, "pace": 0.7, "noise": 0.8, "harshness": 0.5}
+COMMON_TASTE = {"words": 1.0, "voice": 0.7, "pace": 1.0, "noise": 1.6, "harshness": 0.7}
 """Median weight of each percept over listeners, before individual taste."""
 
 ABOUT = {
@@ -251,7 +251,14 @@ def draw_trials(
     votes_per_pair: int,
     rng: np.random.Generator,
 ) -> Iterator[tuple[int, int, int]]:
-    """Trials `(first, second, listener)`: listeners least-used first, sides drawn by a coin."""
+    """Trials `(first, second, listener)`: listeners least-used first, sides drawn by a coin.
+
+    Raises ConfigError for more votes on a pair than there are listeners.
+    """
+    if votes_per_pair > n_listeners:
+        raise ConfigError(
+            f"{votes_per_pair} votes on each pair need as many listeners, not {n_listeners}"
+        )
     load = np.zeros(n_listeners)
     for first, second in pairs:
         # A random order among equally loaded listeners, so that no block of pairs has fixed ones.

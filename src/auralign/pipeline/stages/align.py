@@ -20,13 +20,17 @@ from auralign.data.tables import write_table
 from auralign.files import write_json
 from auralign.pipeline.context import StageContext
 from auralign.pipeline.stages.codec import TrainedCodec
+from auralign.pipeline.stages.corpus import Corpus
 from auralign.pipeline.stages.model import TrainedReward
-from auralign.pipeline.stages.prefer import Preferences
+from auralign.pipeline.stages.prefer import Preferences, draw_prompts
 from auralign.pipeline.stages.sft import TrainedPolicy
 from auralign.policies.language_model import CodecLanguageModel
 from auralign.preferences.pairs import pairs_from_rewards
 from auralign.training.dpo import DpoSettings, TokenPair, divergence, train_dpo
 from auralign.types import PreferencePair, Prompt, Split, Tokens
+
+ROUGH_ITERATIONS = 8
+"""Of the phase reconstruction, for clips that only the reward model hears."""
 
 
 class DpoOptions(StrictModel):
@@ -40,10 +44,12 @@ class DpoOptions(StrictModel):
 
 
 class AlignOptions(StrictModel):
-    """Pairs are the best and worst of the judged candidates and `n_fresh` more of each prompt."""
+    """Pairs are the best and worst candidates by reward: those that the panel has judged, and
+    `n_fresh` more of each of `n_fresh_prompts` new prompts that only the reward model hears."""
 
     stage: Literal["align"] = "align"
-    n_fresh: int = Field(ge=0)
+    n_fresh_prompts: int = Field(ge=0)
+    n_fresh: int = Field(ge=2)
     pairs_per_prompt: int = Field(ge=1)
     min_margin: float = Field(ge=0)
     kl_budget: float = Field(gt=0)
@@ -71,6 +77,7 @@ class AlignedPolicies:
 def run_align(
     options: AlignOptions,
     context: StageContext,
+    corpus: Corpus,
     codec: TrainedCodec,
     sft: TrainedPolicy,
     preferences: Preferences,
@@ -78,12 +85,10 @@ def run_align(
 ) -> AlignedPolicies:
     """Pairs by reward, two DPO runs, each epoch tried on validation prompts by the panel."""
     context.progress(0.02, "fresh candidates")
-    pairs, tokens = _pairs(options, context, codec, sft, preferences, reward)
+    candidates = _judged(preferences, reward)
+    candidates += _fresh(options, context, corpus, codec, sft, preferences, reward)
+    pairs, training = _pairs(options, candidates)
     write_table(PAIRS, pairs, context.folder / "pairs.parquet")
-    training = [
-        TokenPair(preferences.prompts[p.prompt_id], tokens[p.chosen], tokens[p.rejected])
-        for p in pairs
-    ]
     trial = _Trial.start(codec, sft, preferences, reward, context)
     runs = {"aligned": options.dpo, "hacked": options.hack}
     about: dict[str, Any] = {"n_pairs": len(pairs), "reference": trial.reference.weights_hash()}
@@ -126,42 +131,77 @@ def run_align(
     return AlignedPolicies.load(context.folder)
 
 
-def _pairs(
+@dataclass(frozen=True)
+class _Scored:
+    """A candidate, its reward and its tokens."""
+
+    prompt: Prompt
+    clip_id: str
+    reward: float
+    tokens: Tokens
+
+
+def _judged(preferences: Preferences, reward: TrainedReward) -> list[_Scored]:
+    """The training candidates that the panel has compared."""
+    return [
+        _Scored(
+            preferences.prompts[clip.prompt_id],
+            clip.id,
+            reward.candidate_rewards[clip.id],
+            preferences.tokens[clip.id],
+        )
+        for clip in preferences.clips
+        if preferences.prompts[clip.prompt_id].split is Split.TRAIN
+    ]
+
+
+def _fresh(
     options: AlignOptions,
     context: StageContext,
+    corpus: Corpus,
     codec: TrainedCodec,
     sft: TrainedPolicy,
     preferences: Preferences,
     reward: TrainedReward,
-) -> tuple[list[PreferencePair], dict[str, Tokens]]:
-    """Best-and-worst pairs of the training prompts, and the tokens of all their candidates.
+) -> list[_Scored]:
+    """New candidates of new prompts; named by the hash of their audio, which is not stored."""
+    if not options.n_fresh_prompts:
+        return []
+    prompts = draw_prompts(
+        {Split.TRAIN: options.n_fresh_prompts},
+        corpus.prompts.values(),
+        context.rng("fresh prompts"),
+        taken=(*preferences.prompts.values(), *preferences.test_prompts),
+    )
+    rollout = sft.policy.sample(
+        prompts, options.n_fresh, generator=context.generator("fresh candidates")
+    )
+    asked = [prompts[i] for i in rollout.prompt_index]
+    # The reward model hears magnitudes only, so that rough phases will do.
+    audios = codec.codec.decode(rollout.tokens, n_iterations=ROUGH_ITERATIONS)
+    scores = reward.reward.score(audios, asked)
+    ids = [clip_id(quantise(audio)) for audio in audios]
+    return [_Scored(*row) for row in zip(asked, ids, scores.tolist(), rollout.tokens, strict=True)]
 
-    Fresh candidates are named by the hash of their audio like all clips; it is not stored.
-    """
-    train = preferences.split(Split.TRAIN)
-    tokens = dict(preferences.tokens)
+
+def _pairs(
+    options: AlignOptions, candidates: Sequence[_Scored]
+) -> tuple[list[PreferencePair], list[TokenPair]]:
+    """Best-and-worst pairs of each prompt, as records and as what training needs."""
     rewards: dict[str, dict[str, float]] = defaultdict(dict)
-    for clip in preferences.clips:
-        if preferences.prompts[clip.prompt_id].split is Split.TRAIN:
-            rewards[clip.prompt_id][clip.id] = reward.candidate_rewards[clip.id]
-    if options.n_fresh:
-        rollout = sft.policy.sample(
-            train, options.n_fresh, generator=context.generator("fresh candidates")
-        )
-        asked = [train[i] for i in rollout.prompt_index]
-        audios = [quantise(audio) for audio in codec.codec.decode(rollout.tokens)]
-        scores = reward.reward.score(audios, asked)
-        for prompt, audio, score, codes in zip(asked, audios, scores, rollout.tokens, strict=True):
-            clip = clip_id(audio)
-            rewards[prompt.id][clip] = float(score)
-            tokens[clip] = codes
+    for c in candidates:
+        rewards[c.prompt.id][c.clip_id] = c.reward
     pairs = pairs_from_rewards(
         rewards,
         dimension="overall",
         min_margin=options.min_margin,
         per_prompt=options.pairs_per_prompt,
     )
-    return pairs, tokens
+    of_clip = {c.clip_id: c for c in candidates}
+    return pairs, [
+        TokenPair(of_clip[p.chosen].prompt, of_clip[p.chosen].tokens, of_clip[p.rejected].tokens)
+        for p in pairs
+    ]
 
 
 @dataclass(frozen=True)

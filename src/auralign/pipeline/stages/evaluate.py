@@ -177,7 +177,7 @@ def run_evaluate(
     context.work.summary = (
         f"simulated listeners prefer aligned in {overall.value:.0%} of votes "
         f"[{overall.low:.0%}, {overall.high:.0%}], "
-        f"word error {words.before:.2f} -> {words.after:.2f}"
+        f"word error {words.before:.2f} to {words.after:.2f}"
     )
     return Evaluation.load(context.folder)
 

@@ -94,7 +94,8 @@ def run_model(
     write_json(context.folder / "reward.json", {**about, "candidate_rewards": candidate_rewards})
     context.work.summary = (
         f"reward accuracy {about['accuracy']['value']:.2f} of at most "
-        f"{about['ceiling']['value']:.2f}, rank correlation with mean opinion scores {about['mos_spearman']['value']:.2f}"
+        f"{about['ceiling']['value']:.2f}, rank correlation with mean opinion scores "
+        f"{about['mos_spearman']['value']:.2f}"
     )
     return TrainedReward(reward, candidate_rewards, about)
 

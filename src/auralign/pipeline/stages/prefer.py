@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -98,7 +98,12 @@ def run_prefer(
     sft: TrainedPolicy,
 ) -> Preferences:
     """Samples, listens, votes and rates; everything is written as simulated."""
-    prompts = draw_prompts(options, corpus, context.rng("prompts"))
+    sizes = {
+        Split.TRAIN: options.n_train,
+        Split.VALIDATION: options.n_validation,
+        Split.TEST: options.n_test,
+    }
+    prompts = draw_prompts(sizes, corpus.prompts.values(), context.rng("prompts"))
     asked = [p for p in prompts if p.split is not Split.TEST]
     study = StudyFolder.create(
         context.folder / "study",
@@ -156,38 +161,40 @@ def run_prefer(
     return Preferences.load(context.folder)
 
 
-def draw_prompts(options: PreferOptions, corpus: Corpus, rng: np.random.Generator) -> list[Prompt]:
-    """Prompts that are no corpus prompt, all different, in three splits.
+def draw_prompts(
+    sizes: Mapping[Split, int],
+    corpus: Iterable[Prompt],
+    rng: np.random.Generator,
+    taken: Iterable[Prompt] = (),
+) -> list[Prompt]:
+    """New prompts like those of the corpus, all different, so many for each split.
 
-    Raises DataError when the digits and speakers of the corpus allow fewer.
+    None is in the corpus or among the `taken`. Raises DataError when the words, lengths and
+    speakers of the corpus do not allow so many.
     """
-    texts = {p.text for p in corpus.prompts.values()}
-    lengths = sorted({len(text.split()) for text in texts})
-    words = sorted({word for text in texts for word in text.split()})
-    speakers = sorted({p.condition or "" for p in corpus.prompts.values()})
-    sizes = {
-        Split.TRAIN: options.n_train,
-        Split.VALIDATION: options.n_validation,
-        Split.TEST: options.n_test,
-    }
-    in_corpus = {(p.text, p.condition or "") for p in corpus.prompts.values()}
-    drawn: dict[str, Prompt] = {}
-    attempts = 0
-    for split, size in sizes.items():
-        target = len(drawn) + size
-        while len(drawn) < target:
-            attempts += 1
-            if attempts > 200 * sum(sizes.values()):
-                raise DataError(
-                    f"the corpus leaves room for {len(drawn)} prompts that are not in it and "
-                    f"{sum(sizes.values())} were asked for: ask for fewer, or for longer strings"
-                )
+    corpus = list(corpus)
+    texts = [p.text.split() for p in corpus]
+    lengths = sorted({len(words) for words in texts})
+    words = sorted({word for words in texts for word in words})
+    speakers = sorted({p.condition or "" for p in corpus})
+    used = {(p.text, p.condition or "") for p in (*corpus, *taken)}
+    prompts: list[Prompt] = []
+    attempts = iter(range(200 * sum(sizes.values())))
+    for split in (split for split, size in sizes.items() for _ in range(size)):
+        for _ in attempts:
             speaker = str(rng.choice(speakers))
-            chosen = [str(w) for w in rng.choice(words, size=int(rng.choice(lengths)))]
-            prompt = Prompt(f"{speaker}-{'-'.join(chosen)}", " ".join(chosen), speaker, split=split)
-            if prompt.id not in drawn and (prompt.text, speaker) not in in_corpus:
-                drawn[prompt.id] = prompt
-    return list(drawn.values())
+            said = [str(w) for w in rng.choice(words, size=int(rng.choice(lengths)))]
+            text = " ".join(said)
+            if (text, speaker) not in used:
+                break
+        else:
+            raise DataError(
+                f"only {len(prompts)} of {sum(sizes.values())} new prompts were found that are not "
+                "in the corpus: ask for fewer, or for longer strings"
+            )
+        used.add((text, speaker))
+        prompts.append(Prompt(f"{speaker}-{'-'.join(said)}", text, speaker, split=split))
+    return prompts
 
 
 def sample_clips(
