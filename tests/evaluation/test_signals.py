@@ -53,12 +53,57 @@ def test_a_silent_clip_has_no_speaking_rate_and_a_wordless_prompt_no_word_error(
     assert np.isnan(found["word error"][1])
 
 
-def test_a_difference_is_after_less_before():
-    rows = compare(values(duration=[1, 2, 3, 4]), values(duration=[2, 3, 4, 5.5]))
+@pytest.fixture(scope="module")
+def rows():
+    before = values(
+        duration=[1, 2, 3, 4],
+        word_error=[0.5, 1.0, 0.0, 1 / 3],
+        loudness=[-20, np.nan, -22, -24],
+        speaking_rate=[2.0, np.nan, np.nan, 3.0],
+        clipping=[np.nan, np.nan, np.nan, 1.0],
+    )
+    after = values(
+        duration=[2, 3, 4, 5.5],
+        word_error=[0, 0, 0, 0],
+        loudness=[-18, -18, np.nan, -23],
+        speaking_rate=[2.0, 2.0, 2.0, np.nan],
+    )
+    return compare(before, after)
+
+
+def test_a_difference_is_after_less_before(rows):
     row = rows["duration"]
     assert (row.before, row.after) == (2.5, 3.625)
     assert row.difference.value == pytest.approx(1.125)
     assert 0 < row.difference.low <= row.difference.value <= row.difference.high
+
+
+def test_word_errors_are_pooled_over_words_and_the_rest_averaged_over_clips(rows):
+    row = rows["word error"]
+    # 2 + 1 + 0 + 1 errors in ten words.
+    assert row.before == pytest.approx(0.4)
+    assert row.after == 0
+    assert row.difference.value == pytest.approx(-0.4)
+
+
+def test_clips_without_a_value_on_either_side_are_left_out_of_both_and_counted(rows):
+    row = rows["loudness"]
+    assert (row.n_scored, row.n_total) == (2, 4)
+    assert (row.before, row.after) == (-22, -20.5)
+    assert row.difference.value == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("name", ["speaking rate", "clipping"])
+def test_a_signal_of_fewer_than_two_prompts_has_no_numbers(rows, name):
+    row = rows[name]
+    assert (row.before, row.after, row.difference) == (None, None, None)
+    assert (row.n_scored, row.n_total) == (1, 4)
+
+
+def test_rows_carry_the_unit_the_direction_and_the_note_of_their_signal(rows):
+    assert rows.keys() == SIGNALS.keys()
+    for name, row in rows.items():
+        assert (row.unit, row.direction, row.note) == SIGNALS[name]
 
 
 def test_exchanging_before_and_after_mirrors_every_difference():
@@ -72,40 +117,7 @@ def test_exchanging_before_and_after_mirrors_every_difference():
         assert mirrored.difference.low == pytest.approx(-row.difference.high)
 
 
-def test_word_errors_are_pooled_over_words_and_the_rest_averaged_over_clips():
-    errors = [0.5, 1.0, 0.0, 1 / 3]
-    rows = compare(values(word_error=errors), values(word_error=[0, 0, 0, 0]))
-    row = rows["word error"]
-    # 2 + 1 + 0 + 1 errors in ten words.
-    assert row.before == pytest.approx(0.4)
-    assert row.after == 0
-    assert row.difference.value == pytest.approx(-0.4)
-
-
-def test_clips_without_a_value_on_either_side_are_left_out_of_both_and_counted():
-    rows = compare(
-        values(loudness=[-20, np.nan, -22, -24]), values(loudness=[-18, -18, np.nan, -23])
-    )
-    row = rows["loudness"]
-    assert (row.n_scored, row.n_total) == (2, 4)
-    assert (row.before, row.after) == (-22, -20.5)
-    assert row.difference.value == pytest.approx(1.5)
-
-
-@pytest.mark.parametrize("name", ["loudness", "word error"])
-def test_a_signal_of_fewer_than_two_prompts_has_no_numbers(name):
-    only_one = np.array([1.0, np.nan, np.nan, np.nan])
-    row = compare(values() | {name: only_one}, values())[name]
-    assert (row.before, row.after, row.difference) == (None, None, None)
-    assert (row.n_scored, row.n_total) == (1, 4)
-
-
 def test_two_clips_of_one_prompt_are_one_cluster():
     prompts = [PROMPTS[0], PROMPTS[0], PROMPTS[1], PROMPTS[1]]
     row = compare(values(), values(duration=[2, 2, 3, 3]), prompts)["duration"]
     assert (row.difference.n, row.difference.n_clusters) == (4, 2)
-
-
-def test_rows_carry_the_unit_the_direction_and_the_note_of_their_signal():
-    for name, row in compare(values(), values()).items():
-        assert (row.unit, row.direction, row.note) == SIGNALS[name]

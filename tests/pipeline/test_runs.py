@@ -171,6 +171,7 @@ def _command(out: Path, *more: str) -> list[str]:
     return [sys.executable, *words]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_result_in_another_process(
     run: tuple[Path, dict[str, Any], Recorder], tmp_path: Path
 ) -> None:

@@ -62,7 +62,7 @@ def test_the_probabilities_of_all_clips_sum_to_one(
 
 def test_samples_come_as_often_as_their_probabilities_say(make_policy, every_clip, prompts):
     policy = make_policy(codebook_size=2, n_codebooks=2, max_frames=2, seed=3)
-    n = 6000
+    n = 4000
     rollout = policy.sample(prompts, n, generator=seeded(1), batch_size=2000)
     clips = every_clip(policy)
     for i, prompt in enumerate(prompts):

@@ -127,7 +127,7 @@ def test_a_clip_is_heard_the_same_in_any_company(ears, unseen):
 
 
 def test_with_one_speaker_every_clip_has_the_asked_voice(unseen):
-    audios, prompts = speech(12, seed=3)
+    audios, prompts = speech(8, seed=3)
     same = [replace(p, condition=None) for p in prompts]
     ears = Ears.fit(audios, same, audios, same, rng=np.random.default_rng(0))
     heard = ears.hear(audios, same)

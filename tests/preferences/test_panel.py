@@ -157,15 +157,15 @@ def test_answering_takes_at_least_as_long_as_listening(clips, percepts, pairs):
 
 def test_answers_come_as_often_as_their_probabilities_say(clips, percepts):
     panel = draw(2)
-    n = 4000
+    n = 1500
     trials = [(0, 1, 0)] * n
     rng = np.random.default_rng(2)
     judgements = panel.answer_pairs(clips, percepts, trials, study="s", rng=rng)
     outcomes = Counter(j.outcome for j in judgements if j.dimension == "overall")
     pair = np.array([[0, 1]])
     p_a, p_b = panel.choice_probabilities(percepts, pair, "overall")[:, 0, 0]
-    assert outcomes[Outcome.A] / n == pytest.approx(p_a, abs=0.03)
-    assert outcomes[Outcome.B] / n == pytest.approx(p_b, abs=0.03)
+    assert outcomes[Outcome.A] / n == pytest.approx(p_a, abs=0.04)
+    assert outcomes[Outcome.B] / n == pytest.approx(p_b, abs=0.04)
     assert outcomes.total() == n
     # Both clips of a tie are good or both are bad, by their mean utility.
     mean = panel.utilities(percepts, "overall")[0, :2].mean()

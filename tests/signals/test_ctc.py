@@ -40,7 +40,7 @@ def recogniser(request) -> CtcRecogniser:
     return CtcRecogniser.fit(
         *corpus(64, seed=0),
         architecture=request.param,
-        n_epochs=12,
+        n_epochs=8,
         generator=seeded(),
         batch_size=16,
         learning_rate=5e-3,

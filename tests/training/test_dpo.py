@@ -221,7 +221,7 @@ def test_divergence_on_own_samples_estimates_the_kullback_leibler_divergence(mak
     log_ratio, probability = logp - logq, np.exp(logp)
     assert probability.sum() == pytest.approx(1, abs=1e-5)
     kl = (probability * log_ratio).sum()
-    n = 3000
+    n = 1500
     spread = np.sqrt((probability * (log_ratio - kl) ** 2).sum() / n)
     tokens = policy.sample(prompts[:1], n, generator=seeded(), batch_size=n).tokens
     estimate = divergence(policy, other, [prompts[0]] * n, tokens)["kl"]

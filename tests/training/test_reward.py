@@ -67,7 +67,7 @@ def test_on_separable_features_it_ranks_every_unseen_pair_that_clearly_differs(n
     reward, _ = train(
         no_features,
         known,
-        some_pairs(known, 300, seed=0),
+        some_pairs(known, 150, seed=0),
         some_pairs(known, 40, seed=1),
     )
     score = dict(zip(unseen, reward.score_features(np.stack(list(unseen.values()))), strict=True))

@@ -105,7 +105,7 @@ def test_with_a_random_history_it_cannot_learn_what_only_the_history_tells(make_
     """Frames repeat a first frame that nothing announces."""
     clips = [np.full((2, 6), code) for code in range(4)] * 2
     asked = [prompts[0]] * len(clips)
-    settings = replace(SETTINGS, n_steps=80)
+    settings = replace(SETTINGS, n_steps=50)
     losses = {}
     for noise in (0.0, 1.0):
         policy = make_policy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,6 @@ def run(
     console: Console, recipe: Path, seed: int | None, out: Path | None, resume: bool, force: bool
 ) -> None:
     """Run the stages of RECIPE, a YAML file."""
-    _share_cores()
     from auralign.pipeline import read_recipe
 
     _run(console, read_recipe(recipe), seed, out, resume, force)
@@ -72,22 +70,12 @@ def quickstart(
     force: bool,
 ) -> None:
     """The main job, end to end: a generator, simulated preferences, a better generator."""
-    _share_cores()
     from auralign.pipeline import packaged_recipe
     from auralign.pipeline.quickstart import with_agreement, with_corpus
 
     name = "quickstart" if size == "full" else f"quickstart-{size}"
     recipe = with_agreement(with_corpus(packaged_recipe(name), corpus), agreement)
     _run(console, recipe, seed, out, resume, force)
-
-
-def _share_cores() -> None:
-    """Idle threads of torch spin only briefly; has to be said before torch is loaded.
-
-    Beside another busy process, threads that spin for long made training up to ten times slower;
-    threads that do not spin at all made it half as fast on an idle machine.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 
 def _run(

@@ -7,10 +7,13 @@ That is why a run that was killed and resumed gives the result of an unbroken on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import torch
 
 from auralign.data.runs import RunFolder, Stage, StageWork
 from auralign.errors import ConfigError
@@ -86,12 +89,27 @@ def run_recipe(
         observer.started(stage.name)
         reused = run.is_complete(stage)
         if not reused:
-            with run.build(stage) as work:
+            with run.build(stage) as work, _one_torch_thread():
                 _run_stage(run, stage, options, recipe.seed, work, observer)
             run.write_manifest({"recipe": recipe.seed})
         record = run.stages()[stage.folder]
         observer.done(stage.name, record.summary, record.seconds, reused)
     return _finish(run, stages, recipe)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Sums are added up in one order whatever the number of cores, so results do not depend on it.
+
+    For models this small a second thread gains a third on an idle machine and loses far more than
+    that beside any other busy process.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _plan(recipe: Recipe) -> list[Stage]:

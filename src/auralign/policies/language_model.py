@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from auralign.errors import ConfigError, DataError, did_you_mean
+from auralign.files import write_bytes
 from auralign.policies.transformer import CodecTransformer, TransformerConfig, new_transformer
 from auralign.types import Prompt, Rollout, Tokens
 
@@ -245,7 +246,8 @@ class CodecLanguageModel:
     def save(self, path: Path) -> None:
         """One safetensors file; sizes and vocabulary stand in its metadata."""
         about = {"config": asdict(self.model.config), "vocabulary": asdict(self.vocabulary)}
-        save_file(self.model.state_dict(), path, metadata={"auralign": json.dumps(about)})
+        weights = self.model.state_dict()
+        write_bytes(path, save(weights, metadata={"auralign": json.dumps(about)}))
 
     @classmethod
     def load(cls, path: Path) -> CodecLanguageModel:

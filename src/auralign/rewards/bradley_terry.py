@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from auralign.files import write_bytes
 from auralign.signals.ctc import CtcRecogniser
 from auralign.signals.words import word_errors
 from auralign.types import Audio, Prompt
@@ -84,7 +86,9 @@ class BradleyTerryReward:
             "spread": self.spread,
             "card": dict(self.card),
         }
-        torch.save(stored, folder / "head.pt")
+        buffer = io.BytesIO()
+        torch.save(stored, buffer)
+        write_bytes(folder / "head.pt", buffer.getvalue())
 
     @classmethod
     def load(cls, folder: Path) -> BradleyTerryReward:

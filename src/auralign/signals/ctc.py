@@ -7,6 +7,7 @@ of the reward model, trained on the generator's own mixed corpus.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 from auralign.audio.clips import resample
 from auralign.audio.features import MelSettings, log_mel
 from auralign.errors import DataError, did_you_mean
+from auralign.files import write_bytes
 from auralign.types import Audio
 
 Architecture = Literal["convolutional", "recurrent"]
@@ -143,7 +145,9 @@ class CtcRecogniser:
 
     def save(self, path: Path) -> None:
         about = {"architecture": self.architecture, "words": list(self.words)}
-        torch.save({**about, "network": self.network.state_dict()}, path)
+        buffer = io.BytesIO()
+        torch.save({**about, "network": self.network.state_dict()}, buffer)
+        write_bytes(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> CtcRecogniser:
