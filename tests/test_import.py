@@ -6,8 +6,17 @@ import pytest
 import auralign
 from auralign import types
 
-LIGHT_ROOMS = ("auralign", "auralign.audio", "auralign.data", "auralign.cli")
-VERBS = ([], ["data"], ["data", "validate"], ["data", "info"])
+LIGHT_ROOMS = (
+    "auralign",
+    "auralign.audio",
+    "auralign.data",
+    "auralign.stats",
+    "auralign.report",
+    "auralign.preferences",
+    "auralign.evaluation",
+    "auralign.cli",
+)
+VERBS = ([], ["quickstart"], ["run"], ["data"], ["data", "validate"], ["data", "info"])
 
 
 def loaded_after(code, module):

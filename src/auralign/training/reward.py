@@ -42,6 +42,8 @@ def train_reward(
 ) -> BradleyTerryReward:
     """A head on frozen features, `clip_features` by clip id, each float32 `[features]`.
 
+    Every pair counts the same, whatever its number of votes.
+
     Raises DataError without pairs to train or to validate on, NotConvergedError when no epoch has
     a finite validation loss.
     """

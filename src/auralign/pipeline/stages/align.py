@@ -90,38 +90,13 @@ def run_align(
     pairs, training = _pairs(options, candidates)
     write_table(PAIRS, pairs, context.folder / "pairs.parquet")
     trial = _Trial.start(codec, sft, preferences, reward, context)
-    runs = {"aligned": options.dpo, "hacked": options.hack}
-    about: dict[str, Any] = {"n_pairs": len(pairs), "reference": trial.reference.weights_hash()}
-    for i, (name, dpo) in enumerate(runs.items()):
-        policy = sft.policy.trainable_copy()
-        begin, share = 0.3 + 0.35 * i, 0.35 / dpo.n_epochs
-
-        def evaluate(
-            epoch: int,
-            policy: CodecLanguageModel = policy,
-            name: str = name,
-            begin: float = begin,
-            share: float = share,
-        ) -> dict[str, float]:
-            context.progress(begin + share * epoch, f"{name}: epoch {epoch}")
-            return trial.judge(policy)
-
-        def log(step: int, values: dict[str, float], name: str = name) -> None:
-            context.log(step, {"run": name, **values})
-
-        result = train_dpo(
-            policy,
-            trial.reference,
-            training,
-            DpoSettings(**dpo.model_dump()),
-            generator=context.generator(f"batches {name}"),
-            log=log,
-            evaluate=evaluate,
-            keep="best" if name == "aligned" else "last",
-        )
-        policy.save(context.folder / f"{name}.safetensors")
-        about[name] = {"epoch": result.kept_epoch, **result.evaluations[result.kept_epoch - 1]}
-    about["entropy_before"] = trial.entropy_before
+    about: dict[str, Any] = {
+        "n_pairs": len(pairs),
+        "reference": trial.reference.weights_hash(),
+        "entropy_before": trial.entropy_before,
+        "aligned": _train("aligned", options.dpo, sft, training, trial, context, begin=0.3),
+        "hacked": _train("hacked", options.hack, sft, training, trial, context, begin=0.65),
+    }
     write_json(context.folder / "align.json", about)
     kept = about["aligned"]
     context.work.summary = (
@@ -129,6 +104,40 @@ def run_align(
         f"preference {kept['held_out_preference']:.2f}, KL {kept['kl']:.1f} nats a clip"
     )
     return AlignedPolicies.load(context.folder)
+
+
+def _train(
+    name: str,
+    options: DpoOptions,
+    sft: TrainedPolicy,
+    pairs: Sequence[TokenPair],
+    trial: _Trial,
+    context: StageContext,
+    *,
+    begin: float,
+) -> dict[str, float]:
+    """One DPO run from the SFT policy, saved under its name; what its kept epoch measured.
+
+    The aligned run keeps its best epoch; the hacked one its last, as nobody watched it.
+    """
+    policy = sft.policy.trainable_copy()
+
+    def evaluate(epoch: int) -> dict[str, float]:
+        context.progress(begin + 0.35 * epoch / options.n_epochs, f"{name}: epoch {epoch}")
+        return trial.judge(policy)
+
+    result = train_dpo(
+        policy,
+        trial.reference,
+        pairs,
+        DpoSettings(**options.model_dump()),
+        generator=context.generator(f"batches {name}"),
+        log=lambda step, values: context.log(step, {"run": name, **values}),
+        evaluate=evaluate,
+        keep="best" if name == "aligned" else "last",
+    )
+    policy.save(context.folder / f"{name}.safetensors")
+    return {"epoch": result.kept_epoch, **result.evaluations[result.kept_epoch - 1]}
 
 
 @dataclass(frozen=True)

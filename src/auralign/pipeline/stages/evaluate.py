@@ -92,6 +92,15 @@ class _System:
     reward: float
 
 
+@dataclass(frozen=True)
+class _Findings:
+    """What was found about one policy next to the one before alignment."""
+
+    win_rates: dict[str, Estimate]
+    signals: list[SignalRow]
+    failures: list[FailureRow]
+
+
 def run_evaluate(
     options: EvaluateOptions,
     context: StageContext,
@@ -103,24 +112,17 @@ def run_evaluate(
     align: AlignedPolicies,
 ) -> Evaluation:
     """Samples, votes, measures and diagnoses; the hacked policy is measured beside the aligned."""
-    prompts = preferences.test_prompts
     study = StudyFolder.create(
         context.folder / "study",
         name="before and after alignment",
         simulated=True,
         notes="All listeners are simulated: programs, not people. None took part in training.",
     )
-    recogniser = CtcRecogniser.fit(
-        corpus.audios(corpus.clean),
-        [p.text for p in corpus.prompts_of(corpus.clean)],
-        architecture="convolutional",
-        n_epochs=options.n_recogniser_epochs,
-        generator=context.generator("recogniser"),
-        progress=lambda done, total: context.progress(0.5 * done / total, "recogniser"),
-    )
+    recogniser = _fit_recogniser(options, context, corpus)
     ears = fit_ears(corpus, half=1, context=context)
-    systems = {}
+    prompts = preferences.test_prompts
     policies = {BEFORE: sft.policy, AFTER: align.aligned, HACKED: align.hacked}
+    systems = {}
     for i, (name, policy) in enumerate(policies.items()):
         context.progress(0.6 + 0.1 * i, f"sampling {name}")
         clips, _, audios = sample_clips(study, policy, codec, prompts, 1, name, context)
@@ -141,45 +143,67 @@ def run_evaluate(
     study.write_prompts(prompts)
     study.write_clips(unique_clips([clip for s in systems.values() for clip in s.clips]))
     study.write_judgements(judgements)
-    win_rates = {name: _win_rates(judgements, systems, name, context) for name in (AFTER, HACKED)}
-    signals = {
-        name: compare_signals(
-            systems[BEFORE].values,
-            systems[name].values,
-            prompts,
-            rng=context.rng(f"signals {name}"),
-        )
+    findings = {
+        name: _compare(options, context, systems, judgements, name, prompts, align)
         for name in (AFTER, HACKED)
     }
-    failures = {
-        name: diagnose(
-            _symptoms(systems, name, win_rates[name]["overall"], signals[name], align.about),
-            kl_budget=options.kl_budget,
-        )
-        for name in (AFTER, HACKED)
-    }
-    write_json(
-        context.folder / "evaluation.json",
-        {
-            "transcripts": {
-                clip.id: text
-                for s in systems.values()
-                for clip, text in zip(s.clips, s.transcripts, strict=True)
-            },
-            "win_rates": win_rates,
-            "signals": signals,
-            "failures": failures,
-            "reward": {name: s.reward for name, s in systems.items()},
-        },
-    )
-    recogniser.save(context.folder / "recogniser.pt")
-    overall, words = win_rates[AFTER]["overall"], signals[AFTER][0]
+    write_json(context.folder / "evaluation.json", _document(systems, findings))
+    overall, words = findings[AFTER].win_rates["overall"], findings[AFTER].signals[0]
     context.work.summary = (
         f"simulated listeners prefer aligned in {overall.value:.0%} of votes "
         f"[{overall.low:.0%}, {overall.high:.0%}], "
         f"word error {words.before:.2f} to {words.after:.2f}"
     )
     return Evaluation.load(context.folder)
+
+
+def _fit_recogniser(
+    options: EvaluateOptions, context: StageContext, corpus: Corpus
+) -> CtcRecogniser:
+    """The evaluation's recogniser, from clean speech only; stored for whoever wants to listen."""
+    recogniser = CtcRecogniser.fit(
+        corpus.audios(corpus.clean),
+        [p.text for p in corpus.prompts_of(corpus.clean)],
+        architecture="convolutional",
+        n_epochs=options.n_recogniser_epochs,
+        generator=context.generator("recogniser"),
+        progress=lambda done, total: context.progress(0.5 * done / total, "recogniser"),
+    )
+    recogniser.save(context.folder / "recogniser.pt")
+    return recogniser
+
+
+def _compare(
+    options: EvaluateOptions,
+    context: StageContext,
+    systems: Mapping[str, _System],
+    judgements: Sequence[Judgement],
+    after: str,
+    prompts: Sequence[Prompt],
+    align: AlignedPolicies,
+) -> _Findings:
+    """Everything that is said about one policy next to the one before alignment."""
+    win_rates = _win_rates(judgements, systems, after, context)
+    signals = compare_signals(
+        systems[BEFORE].values, systems[after].values, prompts, rng=context.rng(f"signals {after}")
+    )
+    symptoms = _symptoms(systems, after, win_rates["overall"], signals, align.about)
+    return _Findings(win_rates, signals, diagnose(symptoms, kl_budget=options.kl_budget))
+
+
+def _document(systems: Mapping[str, _System], findings: Mapping[str, _Findings]) -> dict[str, Any]:
+    """What `evaluation.json` holds and `Evaluation.load` reads."""
+    return {
+        "transcripts": {
+            clip.id: text
+            for s in systems.values()
+            for clip, text in zip(s.clips, s.transcripts, strict=True)
+        },
+        "win_rates": {name: f.win_rates for name, f in findings.items()},
+        "signals": {name: f.signals for name, f in findings.items()},
+        "failures": {name: f.failures for name, f in findings.items()},
+        "reward": {name: s.reward for name, s in systems.items()},
+    }
 
 
 def _votes(

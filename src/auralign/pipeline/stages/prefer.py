@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Literal
@@ -104,7 +104,7 @@ def run_prefer(
         Split.TEST: options.n_test,
     }
     prompts = draw_prompts(sizes, corpus.prompts.values(), context.rng("prompts"))
-    asked = [p for p in prompts if p.split is not Split.TEST]
+    asked = {p.id: p for p in prompts if p.split is not Split.TEST}
     study = StudyFolder.create(
         context.folder / "study",
         name="candidates of the SFT policy",
@@ -113,13 +113,34 @@ def run_prefer(
     )
     context.progress(0.05, "sampling candidates")
     clips, tokens, audios = sample_clips(
-        study, sft.policy, codec, asked, options.n_candidates, "sft", context
+        study, sft.policy, codec, list(asked.values()), options.n_candidates, "sft", context
     )
     context.progress(0.5, "fitting the simulated listeners' ears")
     ears = fit_ears(corpus, half=0, context=context)
-    by_id = {p.id: p for p in asked}
-    percepts = ears.hear(audios, [by_id[clip.prompt_id] for clip in clips])
+    percepts = ears.hear(audios, [asked[clip.prompt_id] for clip in clips])
     context.progress(0.8, "simulated listeners answer")
+    panel, judgements = _ask_panel(options, context, clips, percepts)
+    judgements += _rate(options, context, panel, clips, percepts, asked)
+    study.write_prompts(prompts)
+    study.write_clips(unique_clips(clips))
+    study.write_judgements(judgements)
+    save_tokens(context.folder / "tokens.npz", tokens)
+    agreement = _write_panel(context, panel, ears, judgements)
+    n_votes = sum(j.outcome is not None for j in judgements)
+    context.work.summary = (
+        f"{len(clips)} candidates, {n_votes} votes by {options.n_listeners} simulated listeners, "
+        f"pairwise agreement {agreement['overall'].value:.2f}"
+    )
+    return Preferences.load(context.folder)
+
+
+def _ask_panel(
+    options: PreferOptions,
+    context: StageContext,
+    clips: Sequence[Clip],
+    percepts: NDArray[np.float64],
+) -> tuple[Panel, list[Judgement]]:
+    """A new panel whose noise gives the wanted agreement on these pairs, and its votes on them."""
     pairs = draw_pairs(clips, options.pairs_per_prompt, context.rng("pairs"))
     panel = Panel.draw(
         options.n_listeners,
@@ -130,35 +151,21 @@ def run_prefer(
     trials = list(
         draw_trials(pairs, options.n_listeners, options.votes_per_pair, context.rng("trials"))
     )
-    judgements = panel.answer_pairs(
-        clips, percepts, trials, study="prefer", rng=context.rng("answers")
-    )
-    judgements += _rate(options, context, panel, clips, percepts, by_id)
-    study.write_prompts(prompts)
-    study.write_clips(unique_clips(clips))
-    study.write_judgements(judgements)
+    rng = context.rng("answers")
+    return panel, panel.answer_pairs(clips, percepts, trials, study="prefer", rng=rng)
+
+
+def _write_panel(
+    context: StageContext, panel: Panel, ears: Ears, judgements: Sequence[Judgement]
+) -> dict[str, Estimate]:
+    """Stores the listeners and how well they agreed on each dimension, and returns the latter."""
     agreement = {
         d: pairwise_agreement(judgements, d, rng=context.rng(f"agreement {d}")) for d in DIMENSIONS
     }
-    save_tokens(context.folder / "tokens.npz", tokens)
     (context.folder / "ears").mkdir()
     ears.save(context.folder / "ears")
-    write_json(
-        context.folder / "panel.json",
-        {
-            "panel": panel.to_json(),
-            "agreement": {d: asdict(e) for d, e in agreement.items()},
-            "expected_agreement": {
-                d: panel.expected_agreement(percepts, np.array(pairs), d) for d in DIMENSIONS
-            },
-        },
-    )
-    n_votes = sum(j.outcome is not None for j in judgements)
-    context.work.summary = (
-        f"{len(clips)} candidates, {n_votes} votes by {options.n_listeners} simulated listeners, "
-        f"pairwise agreement {agreement['overall'].value:.2f}"
-    )
-    return Preferences.load(context.folder)
+    write_json(context.folder / "panel.json", {"panel": panel.to_json(), "agreement": agreement})
+    return agreement
 
 
 def draw_prompts(

@@ -228,7 +228,8 @@ def _signals(evaluation: Evaluation) -> list[SignalChange]:
 
 def _signatures(evaluation: Evaluation) -> list[FailureSignature]:
     def check(row: FailureRow) -> Check:
-        return Check(row.value, row.verdict, row.sentence)
+        reason = "not measured" if row.value is None else ""
+        return Check(row.value, row.verdict, row.sentence, reason)
 
     rows = zip(evaluation.failures[AFTER], evaluation.failures[HACKED], strict=True)
     return [
