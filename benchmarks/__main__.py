@@ -18,12 +18,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the same claims at smaller size")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="keep, and reuse, run folders")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
     reports = {
-        name: BENCHMARKS[name](quick=arguments.quick) for name in arguments.names or BENCHMARKS
+        name: BENCHMARKS[name](quick=arguments.quick, runs_dir=arguments.runs)
+        for name in arguments.names or BENCHMARKS
     }
     text = claims.to_markdown(reports)
     print(to_json(reports, indent=2) if arguments.json else text)

@@ -2,7 +2,8 @@
 
 Runs `auralign quickstart --size small` on seeds 0, 1 and 2 (with `--quick`: `--size tiny` on seed
 0, whose numbers mean nothing), each in a process of its own so that memory is that of one run, and
-the full size once for its time and memory.
+the full size once for its time and memory. With `--runs DIR` the run folders stay there, and runs
+that are there already are not made again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -21,16 +21,16 @@ from benchmarks.claims import Claim, Report
 SEEDS = [0, 1, 2]
 
 
-def measure(*, quick: bool) -> Report:
-    began = time.perf_counter()
+def measure(*, quick: bool, runs_dir: Path | None) -> Report:
     size, full, seeds = ("tiny", "tiny", [0]) if quick else ("small", "full", SEEDS)
     with tempfile.TemporaryDirectory() as folder:
-        runs = [_run(size, seed, Path(folder) / f"{size}-{seed}") for seed in seeds]
-        whole = _run(full, 0, Path(folder) / "full")
+        base = runs_dir or Path(folder)
+        runs = [_run(size, seed, base / f"{size}-{seed}") for seed in seeds]
+        whole = _run(full, 0, base / f"{full}-0")
     return Report(
         claims=_claims(size, full, runs, whole),
         seeds=seeds,
-        seconds=time.perf_counter() - began,
+        seconds=sum(run["seconds"]["total"] for run in (*runs, whole)),
         sizes={"size": size, "timed": full},
         details={"runs": runs, "full": whole},
     )
@@ -75,7 +75,7 @@ def _claims(size: str, full: str, runs: list[dict[str, Any]], whole: dict[str, A
 
 def _run(size: str, seed: int, out: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "auralign", "quickstart", "--size", size]
-    command += ["--seed", str(seed), "--out", str(out), "--json"]
+    command += ["--seed", str(seed), "--out", str(out), "--resume", "--json"]
     print(" ".join(command[1:]), file=sys.stderr)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from auralign.errors import DataError
-from auralign.rewards.bradley_terry import BradleyTerryReward, SpeechFeatures, new_head
+from auralign.rewards.bradley_terry import BradleyTerryReward, SpeechFeatures, average, new_head
 from auralign.signals.ctc import CtcRecogniser
 from auralign.signals.words import word_errors
 from auralign.types import Audio, Prompt, RewardModel
@@ -49,16 +49,17 @@ def reward(features, audios) -> BradleyTerryReward:
 
 def test_features_are_states_fit_errors_pace_and_the_asked_voice(features, audios):
     table = features(audios, PROMPTS)
-    assert table.shape == (3, 2 * WIDTH + 3 + 3)
+    assert table.shape == (3, 2 * WIDTH + 4 + 3)
     assert table.dtype == np.float32
     texts = [p.text for p in PROMPTS]
     encoder = features.encoder
     errors = word_errors(texts, encoder.transcribe(audios))
     np.testing.assert_array_equal(table[:, : 2 * WIDTH], encoder.pooled(audios))
-    nll, error_rate, pace, *voice = table[:, 2 * WIDTH :].T
+    nll, error_rate, pace, off_pace, *voice = table[:, 2 * WIDTH :].T
     np.testing.assert_allclose(nll, encoder.nll_per_word(audios, texts), rtol=1e-6)
     np.testing.assert_allclose(error_rate, [wrong / n for wrong, n in errors])
     np.testing.assert_allclose(pace, np.log([0.5 / 2, 0.9 / 1, 0.4 / 1]), rtol=1e-6)
+    np.testing.assert_allclose(off_pace, (pace - np.log(0.4)) ** 2, rtol=1e-5)
     # No voice, ann, bob.
     np.testing.assert_array_equal(np.transpose(voice), [[0, 1, 0], [0, 0, 1], [1, 0, 0]])
 
@@ -67,6 +68,19 @@ def test_an_untrained_head_prefers_nothing(reward, audios):
     head = new_head(len(reward.centre), torch.Generator().manual_seed(3))
     untrained = replace(reward, head=head)
     np.testing.assert_array_equal(untrained.score(audios, PROMPTS), 0)
+
+
+def test_the_average_scores_the_mean_of_its_members_and_is_read_back(reward, audios, tmp_path):
+    other_head = new_head(len(reward.centre), torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        other_head[-1].weight.normal_(generator=torch.Generator().manual_seed(6))
+    other = replace(reward, head=other_head)
+    both = average([reward, other])
+    expected = (reward.score(audios, PROMPTS) + other.score(audios, PROMPTS)) / 2
+    np.testing.assert_allclose(both.score(audios, PROMPTS), expected, rtol=1e-5)
+    both.save(tmp_path)
+    loaded = BradleyTerryReward.load(tmp_path)
+    np.testing.assert_array_equal(loaded.score(audios, PROMPTS), both.score(audios, PROMPTS))
 
 
 def test_a_head_that_starts_at_zero_can_still_learn():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,17 @@ from auralign.types import Audio, Prompt
 Float = NDArray[np.float32]
 
 
+LOG_USUAL_PACE = math.log(0.4)
+"""Logarithm of seconds per word in careful speech."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpeechFeatures:
     """What the head sees of a clip and its prompt: frozen, so that it is computed once per clip.
 
     Pooled states of the encoder, how well the encoder hears the asked words (negative
-    log-likelihood and word error), seconds per word, and which voice was asked for.
+    log-likelihood and word error), log seconds per word and its squared distance from the usual
+    (too fast and too slow are alike), and which voice was asked for.
     """
 
     encoder: CtcRecogniser
@@ -36,13 +42,14 @@ class SpeechFeatures:
         """float32 `[clips, features]`."""
         texts = [p.text for p in prompts]
         errors = np.array(word_errors(texts, self.encoder.transcribe(audios)), dtype=np.float64)
-        seconds = np.array([audio.duration_s for audio in audios])
+        log_pace = np.log([audio.duration_s for audio in audios]) - np.log(errors[:, 1])
         asked = np.array([[(p.condition or "") == c for c in self.conditions] for p in prompts])
         columns = (
             self.encoder.pooled(audios),
             self.encoder.nll_per_word(audios, texts),
             errors[:, 0] / errors[:, 1],
-            np.log(seconds / errors[:, 1]),
+            log_pace,
+            (log_pace - LOG_USUAL_PACE) ** 2,
             asked,
         )
         return np.column_stack(columns).astype(np.float32)
@@ -85,6 +92,7 @@ class BradleyTerryReward:
             "centre": self.centre,
             "spread": self.spread,
             "card": dict(self.card),
+            "n_members": len(self.head.members) if isinstance(self.head, Ensemble) else 0,
         }
         buffer = io.BytesIO()
         torch.save(stored, buffer)
@@ -94,10 +102,31 @@ class BradleyTerryReward:
     def load(cls, folder: Path) -> BradleyTerryReward:
         stored = torch.load(folder / "head.pt", weights_only=True)
         encoder = CtcRecogniser.load(folder / "encoder.pt")
-        head = new_head(len(stored["centre"]), torch.Generator())
+        n_features, n_members = len(stored["centre"]), stored["n_members"]
+        members = [new_head(n_features, torch.Generator()) for _ in range(max(1, n_members))]
+        head = Ensemble(members) if n_members else members[0]
         head.load_state_dict(stored["head"])
         features = SpeechFeatures(encoder, tuple(stored["conditions"]))
         return cls(features, head.eval(), stored["centre"], stored["spread"], stored["card"])
+
+
+class Ensemble(nn.Module):
+    """The mean of several heads, which errs less than any one of them."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """`[clips, features]` -> `[clips, 1]`."""
+        return torch.stack([member(inputs) for member in self.members]).mean(0)
+
+
+def average(rewards: Sequence[BradleyTerryReward]) -> BradleyTerryReward:
+    """One reward model of several that were trained on the same clips with other random numbers."""
+    head = Ensemble([reward.head for reward in rewards]).eval()
+    card = {**rewards[0].card, "n_members": len(rewards)}
+    return replace(rewards[0], head=head, card=card)
 
 
 def new_head(n_features: int, generator: torch.Generator, width: int = 64) -> nn.Module:

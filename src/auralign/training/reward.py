@@ -27,7 +27,7 @@ class RewardSettings:
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
-    feature_dropout: float = 0.2
+    feature_dropout: float = 0.4
 
 
 def train_reward(

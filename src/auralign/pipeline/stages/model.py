@@ -21,7 +21,7 @@ from auralign.pipeline.context import StageContext
 from auralign.pipeline.stages.corpus import Corpus
 from auralign.pipeline.stages.prefer import Preferences
 from auralign.preferences.pairs import pairs_from_votes
-from auralign.rewards.bradley_terry import BradleyTerryReward, SpeechFeatures
+from auralign.rewards.bradley_terry import BradleyTerryReward, SpeechFeatures, average
 from auralign.signals.ctc import CtcRecogniser
 from auralign.stats import (
     cluster_bootstrap,
@@ -38,12 +38,14 @@ EARLY_STOPPING_SHARE = 0.15
 
 
 class ModelOptions(StrictModel):
-    """The encoder is pretrained on `n_encoder_clips` of the mixed corpus."""
+    """The encoder is pretrained on `n_encoder_clips` of the mixed corpus; the reward is the mean of
+    `n_members` heads on it."""
 
     stage: Literal["model"] = "model"
     n_encoder_clips: int = Field(ge=10)
     n_encoder_epochs: int = Field(ge=1)
     n_epochs: int = Field(ge=1)
+    n_members: int = Field(default=4, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
 
 
@@ -76,14 +78,12 @@ def run_model(
     table = features(preferences.audios(clips), [prompts[c.prompt_id] for c in clips])
     context.progress(0.85, "reward model")
     train, stopping = _early_stopping_split([p for p in pairs if p.split is Split.TRAIN])
-    reward = train_reward(
-        features,
-        {clip.id: row for clip, row in zip(clips, table, strict=True)},
-        train,
-        stopping,
-        RewardSettings(n_epochs=options.n_epochs, learning_rate=options.learning_rate),
-        generator=context.generator("head"),
-        log=context.log,
+    rows = {clip.id: row for clip, row in zip(clips, table, strict=True)}
+    reward = average(
+        [
+            _train_member(member, options, context, features, rows, train, stopping)
+            for member in range(options.n_members)
+        ]
     )
     scores = reward.score_features(table)
     candidate_rewards = {c.id: float(s) for c, s in zip(clips, scores, strict=True)}
@@ -98,6 +98,26 @@ def run_model(
         f"{about['mos_spearman']['value']:.2f}"
     )
     return TrainedReward(reward, candidate_rewards, about)
+
+
+def _train_member(
+    member: int,
+    options: ModelOptions,
+    context: StageContext,
+    features: SpeechFeatures,
+    rows: dict[str, NDArray[np.float32]],
+    train: Sequence[PreferencePair],
+    stopping: Sequence[PreferencePair],
+) -> BradleyTerryReward:
+    return train_reward(
+        features,
+        rows,
+        train,
+        stopping,
+        RewardSettings(n_epochs=options.n_epochs, learning_rate=options.learning_rate),
+        generator=context.generator(f"head {member}"),
+        log=lambda epoch, values: context.log(epoch, {"member": member, **values}),
+    )
 
 
 def _fit_encoder(options: ModelOptions, context: StageContext, corpus: Corpus) -> CtcRecogniser:
