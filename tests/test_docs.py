@@ -180,4 +180,5 @@ def test_constraints_pin_every_dependency_and_nothing_but_versions():
     lines = (ROOT / "constraints.txt").read_text().splitlines()[1:]
     pins = [re.fullmatch(r"([a-z0-9-]+)==[\w.]+", line) for line in lines]
     assert all(pins)
-    assert {re.match(r"[\w-]+", name)[0] for name in asked} <= {pin[1] for pin in pins}
+    names = {re.match(r"[\w-]+", name)[0] for name in asked} - {project["name"]}
+    assert names <= {pin[1] for pin in pins}
