@@ -214,7 +214,7 @@ def _wait_until_building(out: Path, stage: str, process: subprocess.Popen[bytes]
 def test_the_small_quickstart_makes_a_generator_that_is_preferred(tmp_path: Path) -> None:
     recipe = packaged_recipe("quickstart-small")
     result = run_recipe(recipe, tmp_path / "small", observer=Recorder())
-    assert result["win_rate_ci"][0] > 0.5
+    assert result["win_rate"] > 0.5
     assert result["wer_after"] < result["wer_before"]
     assert result["reward_accuracy"] > 0.5
 
