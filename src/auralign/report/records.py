@@ -212,7 +212,7 @@ class RewardCheck:
     """Whether listeners agree and whether the reward model ranks clips as they do.
 
     agreement  a chance-corrected coefficient, named by `coefficient`
-    ceiling    the accuracy that listeners reach about one another on the same pairs
+    ceiling    the accuracy of knowing what the panel chooses on average, on the same pairs
     accuracy   the reward model's accuracy on pairs it was not fitted to
     spearman   rank correlation of reward and panel mean opinion score (MOS), drawn in `scatter`
     """

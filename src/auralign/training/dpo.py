@@ -116,8 +116,9 @@ def train_dpo(
             log(step, {"epoch": epoch, **measured[-1]})
         policy.model.eval()
         means = {key: float(np.mean([m[key] for m in measured])) for key in measured[0]}
-        evaluations.append({**means, **evaluate(epoch)})
-        log(step, {"epoch": epoch, **evaluations[-1]})
+        evaluated = evaluate(epoch)
+        evaluations.append({**means, **evaluated})
+        log(step, {"epoch": epoch, **evaluated})
         preferences = [e["held_out_preference"] for e in evaluations]
         if keep == "last" or preferences[-1] == max(preferences):
             kept_epoch, kept_weights = epoch, copy.deepcopy(policy.model.state_dict())

@@ -285,7 +285,7 @@ def _reward_check(preferences: Preferences, reward: TrainedReward) -> RewardChec
     about = reward.about
     mos = about["mos"]
     return RewardCheck(
-        coefficient="pairwise agreement of simulated listeners (both decisive)",
+        coefficient="pairwise, both decisive",
         agreement=preferences.agreement["overall"],
         ceiling=Estimate(**about["ceiling"]),
         accuracy=Estimate(**about["accuracy"]),
