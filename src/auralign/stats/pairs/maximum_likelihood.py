@@ -15,8 +15,8 @@ import numpy as np
 
 from auralign.errors import NotConvergedError
 from auralign.stats.arrays import FloatArray, IntArray, sum_by
-from auralign.stats.laplacian import BlockMatrix, PairGraph, centre
-from auralign.stats.pair_models import PairCounts, PairModel, Slopes
+from auralign.stats.pairs.laplacian import BlockMatrix, PairGraph, centre
+from auralign.stats.pairs.pair_models import PairCounts, PairModel, Slopes
 
 Solver = Callable[[FloatArray], FloatArray]
 

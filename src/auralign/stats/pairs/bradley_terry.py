@@ -14,10 +14,10 @@ from scipy import special
 from auralign.errors import ConfigError, DataError, NotConvergedError, did_you_mean
 from auralign.stats.arrays import FloatArray, IntArray
 from auralign.stats.comparisons import check_comparisons, encode
-from auralign.stats.connectivity import count_parts, require_finite_worths
+from auralign.stats.pairs.connectivity import count_parts, require_finite_worths
 from auralign.stats.intervals import check_level
-from auralign.stats.laplacian import PairGraph, centre
-from auralign.stats.maximum_likelihood import (
+from auralign.stats.pairs.laplacian import PairGraph, centre
+from auralign.stats.pairs.maximum_likelihood import (
     Point,
     Solver,
     bordered_solve,
@@ -26,7 +26,7 @@ from auralign.stats.maximum_likelihood import (
     information_errors,
     maximise,
 )
-from auralign.stats.pair_models import (
+from auralign.stats.pairs.pair_models import (
     PairCounts,
     PairModel,
     aggregate,

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from auralign.errors import NotConvergedError
 from auralign.stats.arrays import BoolArray, IntArray
-from auralign.stats.pair_models import PairCounts
+from auralign.stats.pairs.pair_models import PairCounts
 
 REMEDY = "leave items out, collect more comparisons, or pass prior > 0 (0.5 is usual)"
 MAX_NAMES = 5

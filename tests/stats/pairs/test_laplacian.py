@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from auralign.stats.laplacian import MAX_DENSE_SOLVE, PairGraph, centre
+from auralign.stats.pairs.laplacian import MAX_DENSE_SOLVE, PairGraph, centre
 
 N = MAX_DENSE_SOLVE + 100  # large enough for the sparse solvers
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auralign.stats.pair_models import PairCounts, aggregate, davidson, half_win
+from auralign.stats.pairs.pair_models import PairCounts, aggregate, davidson, half_win
 
 STEP = 1e-5
 
