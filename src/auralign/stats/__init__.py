@@ -1,10 +1,10 @@
 """Preference statistics: models of comparisons, agreement, and intervals that know clusters."""
 
 from auralign.stats.agreement import krippendorff_alpha, pairwise_agreement
-from auralign.stats.pairs import BradleyTerryFit, fit_bradley_terry, fit_within_blocks
 from auralign.stats.comparisons import comparisons_from, outcome_counts
 from auralign.stats.correlation import spearman
 from auralign.stats.intervals import cluster_bootstrap, difference_interval, win_rate
+from auralign.stats.pairs import BradleyTerryFit, fit_bradley_terry, fit_within_blocks
 from auralign.stats.ratings import RatingTable, mean_opinion_scores, rating_table
 
 __all__ = [

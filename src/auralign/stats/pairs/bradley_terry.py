@@ -14,8 +14,8 @@ from scipy import special
 from auralign.errors import ConfigError, DataError, NotConvergedError, did_you_mean
 from auralign.stats.arrays import FloatArray, IntArray
 from auralign.stats.comparisons import check_comparisons, encode
-from auralign.stats.pairs.connectivity import count_parts, require_finite_worths
 from auralign.stats.intervals import check_level
+from auralign.stats.pairs.connectivity import count_parts, require_finite_worths
 from auralign.stats.pairs.laplacian import PairGraph, centre
 from auralign.stats.pairs.maximum_likelihood import (
     Point,
