@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from auralign.audio.espeak import PAD_S, say
+from auralign.audio.espeak import PAD_S, Line, read_aloud, say
 from auralign.errors import AudioError
 
 
@@ -95,3 +95,12 @@ def test_missing_voices_are_an_error_that_says_what_to_install(monkeypatch, tmp_
     monkeypatch.setattr(espeakng_loader, "get_data_path", lambda: str(tmp_path))
     with pytest.raises(AudioError, match=r"finds no voices.*reinstall"):
         say("one", voice="en-us+f2")
+
+
+def test_the_same_lines_in_the_same_order_sound_the_same():
+    lines = [Line("four seven", "en-us+f2"), Line("one", "en-us+f2", 220), Line("two", "en-us+m1")]
+    first, second = list(read_aloud(lines)), list(read_aloud(lines))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.samples, other.samples)
+    alone = say("two", voice="en-us+m1")
+    assert abs(first[2].duration_s - alone.duration_s) < 0.02

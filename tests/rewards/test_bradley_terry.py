@@ -53,10 +53,11 @@ def test_features_are_states_fit_errors_pace_and_the_asked_voice(features, audio
     assert table.dtype == np.float32
     texts = [p.text for p in PROMPTS]
     encoder = features.encoder
-    errors = word_errors(texts, encoder.transcribe(audios))
-    np.testing.assert_array_equal(table[:, : 2 * WIDTH], encoder.pooled(audios))
+    heard = encoder.listen(audios, texts)
+    errors = word_errors(texts, heard.transcripts)
+    np.testing.assert_array_equal(table[:, : 2 * WIDTH], heard.pooled)
     nll, error_rate, pace, off_pace, *voice = table[:, 2 * WIDTH :].T
-    np.testing.assert_allclose(nll, encoder.nll_per_word(audios, texts), rtol=1e-6)
+    np.testing.assert_allclose(nll, heard.nll_per_word, rtol=1e-6)
     np.testing.assert_allclose(error_rate, [wrong / n for wrong, n in errors])
     np.testing.assert_allclose(pace, np.log([0.5 / 2, 0.9 / 1, 0.4 / 1]), rtol=1e-6)
     np.testing.assert_allclose(off_pace, (pace - np.log(0.4)) ** 2, rtol=1e-5, atol=1e-9)

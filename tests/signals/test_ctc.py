@@ -77,16 +77,17 @@ def test_it_learns_two_words_and_hears_them_in_new_clips(recogniser):
 def test_the_right_text_is_likelier_than_a_wrong_one(recogniser):
     audios, texts = corpus(40, seed=2)
     wrong = [text.replace("low", "x").replace("high", "low").replace("x", "high") for text in texts]
-    right_nll, wrong_nll = (recogniser.nll_per_word(audios, t) for t in (texts, wrong))
+    right_nll, wrong_nll = (recogniser.listen(audios, t).nll_per_word for t in (texts, wrong))
     assert (right_nll < wrong_nll).mean() > 0.95
 
 
 def test_a_clip_is_heard_the_same_in_any_company(recogniser):
     audios, texts = corpus(12, seed=3)
-    nll, pooled = recogniser.nll_per_word(audios, texts), recogniser.pooled(audios)
+    _, nll, pooled = recogniser.listen(audios, texts)
     for i, (audio, text) in enumerate(zip(audios, texts, strict=True)):
-        np.testing.assert_allclose(recogniser.nll_per_word([audio], [text]), nll[i], atol=1e-3)
-        np.testing.assert_allclose(recogniser.pooled([audio])[0], pooled[i], atol=1e-4)
+        alone = recogniser.listen([audio], [text])
+        np.testing.assert_allclose(alone.nll_per_word, nll[i], atol=1e-3)
+        np.testing.assert_allclose(alone.pooled[0], pooled[i], atol=1e-4)
 
 
 def test_the_level_and_the_rate_of_a_clip_do_not_matter(recogniser):
@@ -104,7 +105,7 @@ def test_saved_and_loaded_it_hears_the_same(recogniser, tmp_path):
     assert (loaded.words, loaded.architecture) == (recogniser.words, recogniser.architecture)
     assert loaded.transcribe(audios) == recogniser.transcribe(audios)
     np.testing.assert_array_equal(
-        loaded.nll_per_word(audios, texts), recogniser.nll_per_word(audios, texts)
+        loaded.listen(audios, texts).nll_per_word, recogniser.listen(audios, texts).nll_per_word
     )
 
 
@@ -115,8 +116,8 @@ def test_a_trained_recogniser_is_frozen(recogniser):
 
 def test_pooled_states_are_their_mean_and_maximum_over_the_clip():
     states = torch.randn(5, 128, generator=seeded())
-    recogniser, audio = prescribed(states)
-    pooled = recogniser.pooled([audio])
+    recogniser, audio = prescribed(states, words=tuple(map(str, range(127))))
+    pooled = recogniser.listen([audio], ["0"]).pooled
     expected = np.concatenate([states.mean(0).numpy(), states.amax(0).numpy()])
     np.testing.assert_allclose(pooled[0], expected, rtol=1e-5)
 
@@ -147,14 +148,16 @@ def test_the_likelihood_of_a_text_sums_over_every_alignment():
             if [recogniser.words[s - 1] for s in merged] == words.split():
                 total += float(np.prod([probability[t, s] for t, s in enumerate(path)]))
         expected = -np.log(total) / len(words.split())
-        np.testing.assert_allclose(recogniser.nll_per_word([audio], [words]), expected, rtol=1e-5)
+        np.testing.assert_allclose(
+            recogniser.listen([audio], [words]).nll_per_word, expected, rtol=1e-5
+        )
 
 
 def test_a_clip_too_short_for_its_text_and_a_hopeless_one_get_the_cap():
     recogniser, audio = prescribed(torch.zeros(2, 3))
-    assert recogniser.nll_per_word([audio], ["a b a"]).tolist() == [MAX_NLL_PER_WORD]
+    assert recogniser.listen([audio], ["a b a"]).nll_per_word.tolist() == [MAX_NLL_PER_WORD]
     silent, audio = prescribed(torch.tensor([[100.0, 0.0, 0.0]] * 3))
-    assert silent.nll_per_word([audio], ["a"]).tolist() == [MAX_NLL_PER_WORD]
+    assert silent.listen([audio], ["a"]).nll_per_word.tolist() == [MAX_NLL_PER_WORD]
 
 
 @pytest.mark.parametrize("architecture", ["convolutional", "recurrent"])
@@ -197,4 +200,4 @@ def test_progress_counts_the_epochs():
 def test_a_word_it_was_not_trained_on_is_an_error():
     recogniser, audio = prescribed(torch.zeros(4, 3), words=("low", "high"))
     with pytest.raises(DataError, match=r"does not know the word 'hihg' \(did you mean 'high'\?\)"):
-        recogniser.nll_per_word([audio], ["low hihg"])
+        recogniser.listen([audio], ["low hihg"]).nll_per_word

@@ -1,9 +1,9 @@
 """Speech from espeak-ng, whose library and voices come with the `espeakng-loader` wheel.
 
 The library keeps the phase of its pitch flutter, of its wave table and of its noise generator in
-static variables, and none of its calls resets them, so what was said before would change every
-later utterance. Each call of `say` therefore loads a fresh copy of the library, speaks and
-unloads it (about 5 ms); a lock keeps one copy in the process at a time.
+static variables, and none of its calls resets them, so what was said before changes every later
+utterance. Each reading therefore starts with a fresh copy of the library: the same lines in the
+same order give the same samples. A lock keeps one copy in the process at a time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,23 +40,47 @@ _Callback = ctypes.CFUNCTYPE(
 _one_copy = threading.Lock()
 
 
-def say(text: str, *, voice: str, rate_wpm: int = 160, pitch: int = 50, word_gap: int = 0) -> Audio:
-    """The text spoken by one voice: mono `[1, time]`, 22050 Hz, with 50 ms of silence around it.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text and how one voice is to say it.
 
     voice      language and optionally `+variant`, e.g. `en-us+f2`
     rate_wpm   words per minute, 80 to 450
     pitch      0 to 99, 50 is the voice's own
     word_gap   extra pause between words, in units of 10 ms at the default rate
+    """
 
-    The same arguments give the same samples, whatever was said before. Raises AudioError for an
-    unknown voice, for a text without speech, and when the library cannot be loaded.
+    text: str
+    voice: str
+    rate_wpm: int = 160
+    pitch: int = 50
+    word_gap: int = 0
+
+
+def say(text: str, *, voice: str, rate_wpm: int = 160, pitch: int = 50, word_gap: int = 0) -> Audio:
+    """One line by itself: the same arguments give the same samples, whatever was said before."""
+    (audio,) = read_aloud([Line(text, voice, rate_wpm, pitch, word_gap)])
+    return audio
+
+
+def read_aloud(lines: Iterable[Line]) -> Iterator[Audio]:
+    """Each line spoken: mono `[1, time]`, 22050 Hz, with 50 ms of silence around it.
+
+    A line's samples depend on the lines before it. A change of voice takes as long as a short
+    line, so lines of one voice belong together. Raises AudioError for an unknown voice, for a text
+    without speech, and when the library cannot be loaded.
     """
     with _one_copy, _fresh_library() as (library, sample_rate):
-        _set_voice(library, voice)
-        for parameter, value in ((_RATE, rate_wpm), (_PITCH, pitch), (_WORD_GAP, word_gap)):
-            library.espeak_SetParameter(parameter, value, 0)
-        samples = _synthesise(library, text)
-    return Audio(_trim(samples, sample_rate, text), sample_rate)
+        voice = None
+        for line in lines:
+            if line.voice != voice:
+                _set_voice(library, line.voice)
+                voice = line.voice
+            library.espeak_SetParameter(_RATE, line.rate_wpm, 0)
+            library.espeak_SetParameter(_PITCH, line.pitch, 0)
+            library.espeak_SetParameter(_WORD_GAP, line.word_gap, 0)
+            samples = _synthesise(library, line.text)
+            yield Audio(_trim(samples, sample_rate, line.text), sample_rate)
 
 
 @contextmanager

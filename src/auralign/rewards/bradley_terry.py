@@ -41,12 +41,13 @@ class SpeechFeatures:
     def __call__(self, audios: Sequence[Audio], prompts: Sequence[Prompt]) -> Float:
         """float32 `[clips, features]`."""
         texts = [p.text for p in prompts]
-        errors = np.array(word_errors(texts, self.encoder.transcribe(audios)), dtype=np.float64)
+        heard = self.encoder.listen(audios, texts)
+        errors = np.array(word_errors(texts, heard.transcripts), dtype=np.float64)
         log_pace = np.log([audio.duration_s for audio in audios]) - np.log(errors[:, 1])
         asked = np.array([[(p.condition or "") == c for c in self.conditions] for p in prompts])
         columns = (
-            self.encoder.pooled(audios),
-            self.encoder.nll_per_word(audios, texts),
+            heard.pooled,
+            heard.nll_per_word,
             errors[:, 0] / errors[:, 1],
             log_pace,
             (log_pace - LOG_USUAL_PACE) ** 2,

@@ -44,6 +44,20 @@ class Heard(NamedTuple):
     lengths: Tensor
 
 
+class Hearing(NamedTuple):
+    """What a recogniser makes of clips.
+
+    transcripts    as `CtcRecogniser.transcribe` has them
+    nll_per_word   negative log-likelihood of the asked text, nats a word, `[clips]`; capped at
+                   `MAX_NLL_PER_WORD`, which is also what a clip too short for its text gets
+    pooled         mean and maximum over time of the hidden states, `[clips, 2 * width]`
+    """
+
+    transcripts: list[str]
+    nll_per_word: NDArray[np.float64]
+    pooled: NDArray[np.float32]
+
+
 @dataclass(frozen=True, eq=False)
 class CtcRecogniser:
     """Transcribes speech as words of a closed vocabulary."""
@@ -95,31 +109,32 @@ class CtcRecogniser:
         """The words heard in each audio: greedy decoding, repeats merged, blanks dropped."""
         texts = [""] * len(audios)
         for rows, heard in self._batches(audios):
-            for i, path, n in zip(rows, heard.logits.argmax(-1), heard.lengths, strict=True):
-                symbols = torch.unique_consecutive(path[:n]).tolist()
-                texts[i] = " ".join(self.words[s - 1] for s in symbols if s != _BLANK)
+            for i, text in zip(rows, self._read(heard), strict=True):
+                texts[i] = text
         return texts
 
-    def nll_per_word(self, audios: Sequence[Audio], texts: Sequence[str]) -> NDArray[np.float64]:
-        """Negative log-likelihood of each text given its audio, nats a word, `[clips]`.
+    def listen(self, audios: Sequence[Audio], texts: Sequence[str]) -> Hearing:
+        """Everything that can be had from one pass over clips that were asked to say `texts`.
 
-        Capped at `MAX_NLL_PER_WORD`, which is also what a clip too short for its text gets. Raises
-        DataError for a word that the recogniser does not know.
+        Raises DataError for a word that the recogniser does not know.
         """
         targets = self._targets(texts)
-        out = np.zeros(len(audios))
+        transcripts = [""] * len(audios)
+        nll = np.zeros(len(audios))
+        pooled: dict[int, NDArray[np.float32]] = {}
         for rows, heard in self._batches(audios):
             wanted = [targets[i] for i in rows]
-            out[rows] = (_nll(heard, wanted) / _lengths(wanted)).double().numpy()
-        return np.minimum(out, MAX_NLL_PER_WORD)
+            nll[rows] = (_nll(heard, wanted) / _lengths(wanted)).double().numpy()
+            pooled |= zip(rows, _pool(heard), strict=True)
+            for i, text in zip(rows, self._read(heard), strict=True):
+                transcripts[i] = text
+        in_order = np.stack([pooled[i] for i in range(len(audios))])
+        return Hearing(transcripts, np.minimum(nll, MAX_NLL_PER_WORD), in_order)
 
-    def pooled(self, audios: Sequence[Audio]) -> NDArray[np.float32]:
-        """Mean and maximum over time of the hidden states, `[clips, 2 * width]`."""
-        out = np.zeros((len(audios), 2 * _WIDTH), dtype=np.float32)
-        for rows, heard in self._batches(audios):
-            for i, states, n in zip(rows, heard.hidden, heard.lengths, strict=True):
-                out[i] = torch.cat([states[:n].mean(0), states[:n].amax(0)]).numpy()
-        return out
+    def _read(self, heard: Heard) -> Iterator[str]:
+        for path, n in zip(heard.logits.argmax(-1), heard.lengths, strict=True):
+            symbols = torch.unique_consecutive(path[:n]).tolist()
+            yield " ".join(self.words[s - 1] for s in symbols if s != _BLANK)
 
     def _targets(self, texts: Sequence[str]) -> list[Tensor]:
         return [torch.tensor([self._symbol(word) for word in text.split()]) for text in texts]
@@ -256,6 +271,11 @@ def _hear(network: nn.Module, features: Sequence[Tensor]) -> Heard:
     lengths = _lengths(features)
     hidden = network["encoder"](padded, lengths)  # type: ignore[index]
     return Heard(hidden, network["head"](hidden), _quotient(lengths, _SUBSAMPLING))  # type: ignore[index]
+
+
+def _pool(heard: Heard) -> NDArray[np.float32]:
+    inside = [states[:n] for states, n in zip(heard.hidden, heard.lengths, strict=True)]
+    return torch.stack([torch.cat([s.mean(0), s.amax(0)]) for s in inside]).numpy()
 
 
 def _nll(heard: Heard, targets: Sequence[Tensor], *, zero_infinity: bool = False) -> Tensor:

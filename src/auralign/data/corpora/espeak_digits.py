@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auralign.audio.clips import resample
-from auralign.audio.espeak import say
+from auralign.audio.espeak import Line, read_aloud
 from auralign.data.corpora.digits import (
     DigitTask,
     Utterance,
@@ -16,7 +16,6 @@ from auralign.data.corpora.digits import (
     finish,
 )
 from auralign.errors import ConfigError
-from auralign.types import Audio
 
 SLOW_RATE = 0.55
 SLOW_WORD_GAP = 4
@@ -63,17 +62,22 @@ def espeak_digit_corpus(
         raise ConfigError(f"n_speakers must be from 1 to {len(SPEAKERS)}, not {n_speakers}")
     speakers = list(SPEAKERS)[:n_speakers]
     tasks = draw_tasks(n, speakers, flaw_share=flaw_share, digits=digits, rng=rng)
-    return [task.utterance(_record(task, sample_rate, rng)) for task in tasks]
+    lines = [_line(task, rng) for task in tasks]
+    of_one_voice = sorted(range(n), key=lambda i: lines[i].voice)
+    utterances: dict[int, Utterance] = {}
+    for i, spoken in zip(of_one_voice, read_aloud(lines[i] for i in of_one_voice), strict=True):
+        audio = finish(resample(spoken, sample_rate), tasks[i].flaws, rng)
+        utterances[i] = tasks[i].utterance(audio)
+    return [utterances[i] for i in range(n)]
 
 
-def _record(task: DigitTask, sample_rate: int, rng: np.random.Generator) -> Audio:
+def _line(task: DigitTask, rng: np.random.Generator) -> Line:
     speaker, slow = SPEAKERS[task.speaker], "slow" in task.flaws
     pace = rng.uniform(0.9, 1.1) * (SLOW_RATE if slow else 1.0)
-    spoken = say(
+    return Line(
         digit_text(task.spoken),
         voice=speaker.voice,
         rate_wpm=round(speaker.rate_wpm * pace),
         pitch=speaker.pitch + int(rng.integers(-8, 8, endpoint=True)),
         word_gap=SLOW_WORD_GAP if slow else 0,
     )
-    return finish(resample(spoken, sample_rate), task.flaws, rng)
