@@ -83,11 +83,23 @@ def test_the_right_text_is_likelier_than_a_wrong_one(recogniser):
 
 def test_a_clip_is_heard_the_same_in_any_company(recogniser):
     audios, texts = corpus(12, seed=3)
-    _, nll, pooled = recogniser.listen(audios, texts)
+    _, nll, excess, pooled = recogniser.listen(audios, texts)
     for i, (audio, text) in enumerate(zip(audios, texts, strict=True)):
         alone = recogniser.listen([audio], [text])
         np.testing.assert_allclose(alone.nll_per_word, nll[i], atol=1e-3)
+        np.testing.assert_allclose(alone.excess, excess[i], atol=1e-3)
         np.testing.assert_allclose(alone.pooled[0], pooled[i], atol=1e-4)
+
+
+def test_the_excess_is_what_the_heard_text_is_likelier_by(recogniser):
+    audios, _ = corpus(12, seed=6)
+    asked = ["low low high"] * len(audios)
+    heard = recogniser.listen(audios, asked)
+    own = recogniser.listen(audios, heard.transcripts)
+    n_words = np.array([len(text.split()) for text in heard.transcripts])
+    difference = heard.nll_per_word - own.nll_per_word * n_words / 3
+    np.testing.assert_allclose(heard.excess, np.maximum(difference, 0), atol=1e-5)
+    assert (own.excess == 0).all()
 
 
 def test_the_level_and_the_rate_of_a_clip_do_not_matter(recogniser):
@@ -200,4 +212,4 @@ def test_progress_counts_the_epochs():
 def test_a_word_it_was_not_trained_on_is_an_error():
     recogniser, audio = prescribed(torch.zeros(4, 3), words=("low", "high"))
     with pytest.raises(DataError, match=r"does not know the word 'hihg' \(did you mean 'high'\?\)"):
-        recogniser.listen([audio], ["low hihg"]).nll_per_word
+        recogniser.listen([audio], ["low hihg"])

@@ -31,8 +31,9 @@ class SpeechFeatures:
     """What the head sees of a clip and its prompt: frozen, so that it is computed once per clip.
 
     Pooled states of the encoder, how well the encoder hears the asked words (negative
-    log-likelihood and word error), log seconds per word and its squared distance from the usual
-    (too fast and too slow are alike), and which voice was asked for.
+    log-likelihood, its excess over that of the heard words, word error), log seconds per word and
+    its squared distance from the usual (too fast and too slow are alike), and which voice was
+    asked for. Log-likelihoods enter by their logarithms too: beyond a few nats wrong is wrong.
     """
 
     encoder: CtcRecogniser
@@ -48,6 +49,8 @@ class SpeechFeatures:
         columns = (
             heard.pooled,
             heard.nll_per_word,
+            np.log1p(heard.nll_per_word),
+            np.log1p(heard.excess),
             errors[:, 0] / errors[:, 1],
             log_pace,
             (log_pace - LOG_USUAL_PACE) ** 2,

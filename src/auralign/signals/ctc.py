@@ -50,11 +50,14 @@ class Hearing(NamedTuple):
     transcripts    as `CtcRecogniser.transcribe` has them
     nll_per_word   negative log-likelihood of the asked text, nats a word, `[clips]`; capped at
                    `MAX_NLL_PER_WORD`, which is also what a clip too short for its text gets
+    excess         by how much that exceeds the same of the heard text (goodness of pronunciation,
+                   Witt & Young 2000), nats an asked word, `[clips]`; at least 0
     pooled         mean and maximum over time of the hidden states, `[clips, 2 * width]`
     """
 
     transcripts: list[str]
     nll_per_word: NDArray[np.float64]
+    excess: NDArray[np.float64]
     pooled: NDArray[np.float32]
 
 
@@ -120,16 +123,19 @@ class CtcRecogniser:
         """
         targets = self._targets(texts)
         transcripts = [""] * len(audios)
-        nll = np.zeros(len(audios))
+        asked_nll, heard_nll = np.zeros(len(audios)), np.zeros(len(audios))
         pooled: dict[int, NDArray[np.float32]] = {}
         for rows, heard in self._batches(audios):
-            wanted = [targets[i] for i in rows]
-            nll[rows] = (_nll(heard, wanted) / _lengths(wanted)).double().numpy()
+            n_words = _lengths([targets[i] for i in rows])
+            read = list(self._read(heard))
+            asked_nll[rows] = (_nll(heard, [targets[i] for i in rows]) / n_words).double().numpy()
+            heard_nll[rows] = (_nll(heard, self._targets(read)) / n_words).double().numpy()
             pooled |= zip(rows, _pool(heard), strict=True)
-            for i, text in zip(rows, self._read(heard), strict=True):
+            for i, text in zip(rows, read, strict=True):
                 transcripts[i] = text
-        in_order = np.stack([pooled[i] for i in range(len(audios))])
-        return Hearing(transcripts, np.minimum(nll, MAX_NLL_PER_WORD), in_order)
+        nll = np.minimum(asked_nll, MAX_NLL_PER_WORD)
+        excess = np.maximum(nll - heard_nll, 0)
+        return Hearing(transcripts, nll, excess, np.stack([pooled[i] for i in range(len(audios))]))
 
     def _read(self, heard: Heard) -> Iterator[str]:
         for path, n in zip(heard.logits.argmax(-1), heard.lengths, strict=True):
@@ -137,7 +143,8 @@ class CtcRecogniser:
             yield " ".join(self.words[s - 1] for s in symbols if s != _BLANK)
 
     def _targets(self, texts: Sequence[str]) -> list[Tensor]:
-        return [torch.tensor([self._symbol(word) for word in text.split()]) for text in texts]
+        symbols = ([self._symbol(word) for word in text.split()] for text in texts)
+        return [torch.tensor(of_text, dtype=torch.int64) for of_text in symbols]
 
     def _symbol(self, word: str) -> int:
         try:
@@ -195,24 +202,18 @@ class _Convolutional(nn.Module):
 
 
 class _Recurrent(nn.Module):
-    """Four frames stacked, a projection, and two bidirectional recurrent layers."""
+    """A strided convolution and a bidirectional recurrent layer."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.project = nn.Linear(_SUBSAMPLING * _MEL.n_mels, _WIDTH)
-        self.recurrent = nn.GRU(
-            _WIDTH, _WIDTH // 2, num_layers=2, batch_first=True, bidirectional=True
-        )
+        self.first = nn.Conv1d(_MEL.n_mels, _WIDTH, 7, stride=_SUBSAMPLING, padding=3)
+        self.recurrent = nn.GRU(_WIDTH, _WIDTH // 2, batch_first=True, bidirectional=True)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        padded = F.pad(features, (0, 0, 0, -features.shape[1] % _SUBSAMPLING))
-        stacked = padded.reshape(len(padded), -1, _SUBSAMPLING * _MEL.n_mels)
+        x = F.gelu(self.first(features.transpose(1, 2))).transpose(1, 2)
         # Packed, so that the backward direction starts at a clip's own end.
         packed = nn.utils.rnn.pack_padded_sequence(
-            F.gelu(self.project(stacked)),
-            _quotient(lengths, _SUBSAMPLING),
-            batch_first=True,
-            enforce_sorted=False,
+            x, _quotient(lengths, _SUBSAMPLING), batch_first=True, enforce_sorted=False
         )
         return nn.utils.rnn.pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)[0]
 
