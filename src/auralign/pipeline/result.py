@@ -41,7 +41,7 @@ def _model(reward: TrainedReward) -> dict[str, Any]:
 def _align(align: AlignedPolicies) -> dict[str, Any]:
     return {
         "kl": align.about[AFTER]["kl"],
-        "epoch": align.about[AFTER]["epoch"],
+        "round": align.about[AFTER]["round"],
         "n_pairs": align.about["n_pairs"],
     }
 

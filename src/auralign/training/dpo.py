@@ -21,6 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.losses import PAIRWISE, mean_scored, sum_scored
 from auralign.policies.language_model import CodecLanguageModel
+from auralign.training.batches import similar_length_batches
 from auralign.types import Prompt, Tokens
 
 Log = Callable[[int, dict[str, float]], None]
@@ -86,6 +87,7 @@ def train_dpo(
         )
     frozen = reference.weights_hash()
     reference_logps = _reference_logps(reference, pairs)
+    lengths = [max(p.chosen.shape[1], p.rejected.shape[1]) for p in pairs]
     optimiser = torch.optim.AdamW(
         policy.model.parameters(),
         lr=settings.learning_rate,
@@ -99,7 +101,7 @@ def train_dpo(
     for epoch in range(1, settings.n_epochs + 1):
         policy.model.train()
         measured: list[dict[str, float]] = []
-        for rows in torch.randperm(len(pairs), generator=generator).split(settings.batch_size):
+        for rows in similar_length_batches(lengths, settings.batch_size, generator):
             step += 1
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * min(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from auralign.errors import NotConvergedError
 from auralign.policies.language_model import CodecLanguageModel, length_batches
+from auralign.training.batches import similar_length_batches
 from auralign.types import Prompt, Tokens
 
 Log = Callable[[int, dict[str, float]], None]
@@ -67,12 +68,12 @@ def train_sft(
     corrupt = _history_noise(settings.history_noise, model.config.codebook_size, generator)
     best = SftResult(best_step=0, best_validation_loss=float("inf"))
     best_weights = model.state_dict()
-    for step in range(1, settings.n_steps + 1):
+    batches = _endless_batches([t.shape[1] for t in train[1]], settings.batch_size, generator)
+    for step, rows in zip(range(1, settings.n_steps + 1), batches, strict=False):
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * warmup_cosine(
                 step, settings.warmup_steps, settings.n_steps
             )
-        rows = torch.randint(len(train[1]), (settings.batch_size,), generator=generator).tolist()
         logps, scored = policy.token_logps(
             [train[0][i] for i in rows], [train[1][i] for i in rows], corrupt=corrupt
         )
@@ -96,6 +97,13 @@ def train_sft(
     model.load_state_dict(best_weights)
     model.eval()
     return best
+
+
+def _endless_batches(
+    lengths: Sequence[int], batch_size: int, generator: torch.Generator
+) -> Iterator[list[int]]:
+    while True:
+        yield from similar_length_batches(lengths, batch_size, generator)
 
 
 def warmup_cosine(step: int, warmup_steps: int, n_steps: int, floor: float = 0.1) -> float:

@@ -53,8 +53,9 @@ SENTENCES = {
     "prefer": "It answered new prompts several times, and a panel of simulated listeners compared "
     "the answers on four dimensions.",
     "model": "A reward model learned to predict the panel's votes.",
-    "align": "The generator was trained on its own best and worst answers (DPO) while being held "
-    "near where it started; the epoch was chosen on prompts kept out of training.",
+    "align": "In rounds, the generator was trained on its own best and worst answers by that "
+    "reward (DPO) while being held near where it started; the round was chosen on prompts kept "
+    "out of training.",
     "evaluate": "Other simulated listeners, on prompts never used, compared before with after; "
     "signals that were no part of the reward were measured.",
 }
@@ -94,7 +95,7 @@ def run_report(
             "The listeners are programs with five percepts each; they show that the loop works, "
             "not what people would say.",
             "The generator is small and speaks digits only.",
-            "The epoch was chosen by what the training panel would answer on average, which only "
+            "The round was chosen by what the training panel would answer on average, which only "
             "simulated listeners can say without being asked again and again.",
             "One seed is one run: the intervals cover listeners and prompts, not training.",
         ),
@@ -265,7 +266,7 @@ def _curves(context: StageContext, align: AlignedPolicies) -> list[LineChart]:
             _series(LABELS[run], [m for m in dpo if m["run"] == run], key)
             for run in (AFTER, HACKED)
         )
-        charts.append(LineChart(title, "step", unit, series, _kept(dpo, align)))
+        charts.append(LineChart(title, "step", unit, series, _kept(align)))
     return charts
 
 
@@ -274,11 +275,9 @@ def _series(name: str, metrics: Sequence[dict[str, Any]], key: str, every: int =
     return Series(name, tuple(float(x) for x, _ in points), tuple(y for _, y in points))
 
 
-def _kept(dpo: Sequence[dict[str, Any]], align: AlignedPolicies) -> tuple[Marker, ...]:
+def _kept(align: AlignedPolicies) -> tuple[Marker, ...]:
     """Where the aligned run's weights were taken."""
-    epoch = align.about[AFTER]["epoch"]
-    steps = [m["step"] for m in dpo if m["run"] == AFTER and m["epoch"] == epoch]
-    return (Marker(float(max(steps)), "kept"),)
+    return (Marker(float(align.about[AFTER]["step"]), "kept"),)
 
 
 def _reward_check(preferences: Preferences, reward: TrainedReward) -> RewardCheck:
