@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auralign.errors import StorageError
-from auralign.files import atomic_dir, to_json, write_bytes, write_json, write_text
+from auralign.errors import DataError, StorageError
+from auralign.files import atomic_dir, reading, to_json, write_bytes, write_json, write_text
 
 
 def refuse(code):
@@ -141,3 +141,18 @@ def test_json_is_strict_and_knows_records_numpy_and_paths():
 def test_json_refuses_what_it_cannot_say():
     with pytest.raises(TypeError, match="no JSON for object"):
         to_json({"a": object()})
+
+
+def test_what_goes_wrong_in_reading_a_file_names_the_file_and_what_was_expected(tmp_path):
+    path = tmp_path / "x.bin"
+    odd = pytest.raises(DataError, match=r"x\.bin: expected a codec, got .* \(ValueError: odd\)")
+    with odd, reading(path, "a codec"):
+        raise ValueError("odd")
+    absent = pytest.raises(DataError, match=r"x\.bin: expected a codec, but there is no such file")
+    with absent, reading(path, "a codec"):
+        path.read_bytes()
+
+
+def test_an_error_that_is_a_sentence_already_stays_as_it_is(tmp_path):
+    with pytest.raises(DataError, match=r"^clip 3 is empty$"), reading(tmp_path, "a codec"):
+        raise DataError("clip 3 is empty")

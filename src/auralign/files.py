@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from auralign.errors import StorageError
+from auralign.errors import AuralignError, DataError, StorageError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and run again",
@@ -85,6 +85,25 @@ def atomic_dir(path: str | os.PathLike[str], *, replace: bool = False) -> Iterat
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str], expected: str) -> Iterator[None]:
+    """Whatever the body meets while it takes a file apart is a DataError that names the file.
+
+    `expected` says what should have been there, such as "a codec written by KMeansCodec.save".
+    """
+    try:
+        yield
+    except AuralignError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: expected {expected}, but there is no such file") from error
+    except Exception as error:
+        raise DataError(
+            f"{path}: expected {expected}, got something else or a damaged file "
+            f"({type(error).__name__}: {error}): write it again"
+        ) from error
 
 
 def is_empty_dir(path: Path) -> bool:

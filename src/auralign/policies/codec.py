@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from auralign.audio.clips import require_usable, resample
 from auralign.audio.features import Float, MelSettings, log_mel
 from auralign.audio.griffin_lim import mel_to_audio
+from auralign.files import reading
 from auralign.types import Audio, Tokens
 
 _BATCH = 16
@@ -102,7 +103,13 @@ class KMeansCodec:
 
     @classmethod
     def load(cls, path: Path) -> KMeansCodec:
-        with np.load(path) as arrays:
+        """Raises DataError for anything that `save` did not write."""
+        # np.load leaves a file open that it opened itself and cannot read.
+        with (
+            reading(path, "a codec written by KMeansCodec.save"),
+            path.open("rb") as file,
+            np.load(file) as arrays,
+        ):
             mel = MelSettings(**json.loads(str(arrays["mel"])))
             return cls(centres=arrays["centres"], stack=int(arrays["stack"]), mel=mel)
 

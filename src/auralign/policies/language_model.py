@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from auralign.errors import ConfigError, DataError, did_you_mean
-from auralign.files import write_bytes
+from auralign.files import reading, write_bytes
 from auralign.policies.transformer import CodecTransformer, TransformerConfig, new_transformer
 from auralign.types import Prompt, Rollout, Tokens
 
@@ -251,20 +251,18 @@ class CodecLanguageModel:
 
     @classmethod
     def load(cls, path: Path) -> CodecLanguageModel:
+        """Raises DataError for anything that `save` did not write."""
         from safetensors import safe_open
 
-        with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["auralign"])
-        vocabulary = about["vocabulary"]
-        with torch.device("meta"):
-            model = CodecTransformer(TransformerConfig(**about["config"]))
-        model.load_state_dict(load_file(path), assign=True)
-        return cls(
-            model,
-            PromptVocabulary(
-                tuple(vocabulary["words"]), tuple(vocabulary["conditions"]), vocabulary["max_words"]
-            ),
-        )
+        with reading(path, "a policy written by CodecLanguageModel.save"):
+            with safe_open(path, framework="pt") as file:
+                about = json.loads(file.metadata()["auralign"])
+            vocabulary = about["vocabulary"]
+            with torch.device("meta"):
+                model = CodecTransformer(TransformerConfig(**about["config"]))
+            model.load_state_dict(load_file(path), assign=True)
+            words, conditions = tuple(vocabulary["words"]), tuple(vocabulary["conditions"])
+            return cls(model, PromptVocabulary(words, conditions, vocabulary["max_words"]))
 
 
 def _require_possible(clip: Tokens, config: TransformerConfig, where: str) -> None:

@@ -18,6 +18,7 @@ from auralign.audio.clips import resample
 from auralign.audio.degrade import add_noise
 from auralign.audio.features import stft
 from auralign.errors import DataError, did_you_mean
+from auralign.files import reading
 from auralign.signals.hmm import HmmRecogniser
 from auralign.signals.words import word_errors
 from auralign.types import Audio, Prompt
@@ -127,9 +128,12 @@ class Ears:
 
     @classmethod
     def load(cls, folder: Path) -> Ears:
-        with np.load(folder / "ears.npz") as arrays:
+        """Raises DataError for anything that `save` did not write."""
+        recogniser = HmmRecogniser.load(folder / "recogniser.npz")
+        path = folder / "ears.npz"
+        with reading(path, "ears written by Ears.save"), np.load(path) as arrays:
             return cls(
-                recogniser=HmmRecogniser.load(folder / "recogniser.npz"),
+                recogniser=recogniser,
                 speakers=tuple(str(s) for s in arrays["speakers"]),
                 voices=arrays["voices"],
                 centre=arrays["centre"],

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from auralign.files import write_bytes
+from auralign.files import reading, write_bytes
 from auralign.signals.ctc import CtcRecogniser
 from auralign.signals.words import word_errors
 from auralign.types import Audio, Prompt
@@ -104,14 +104,16 @@ class BradleyTerryReward:
 
     @classmethod
     def load(cls, folder: Path) -> BradleyTerryReward:
-        stored = torch.load(folder / "head.pt", weights_only=True)
-        encoder = CtcRecogniser.load(folder / "encoder.pt")
-        n_features, n_members = len(stored["centre"]), stored["n_members"]
-        members = [new_head(n_features, torch.Generator()) for _ in range(max(1, n_members))]
-        head = Ensemble(members) if n_members else members[0]
-        head.load_state_dict(stored["head"])
-        features = SpeechFeatures(encoder, tuple(stored["conditions"]))
-        return cls(features, head.eval(), stored["centre"], stored["spread"], stored["card"])
+        """Raises DataError for anything that `save` did not write."""
+        with reading(folder / "head.pt", "a reward model written by BradleyTerryReward.save"):
+            stored = torch.load(folder / "head.pt", weights_only=True)
+            n_features, n_members = len(stored["centre"]), stored["n_members"]
+            members = [new_head(n_features, torch.Generator()) for _ in range(max(1, n_members))]
+            head = Ensemble(members) if n_members else members[0]
+            head.load_state_dict(stored["head"])
+            encoder = CtcRecogniser.load(folder / "encoder.pt")
+            features = SpeechFeatures(encoder, tuple(stored["conditions"]))
+            return cls(features, head.eval(), stored["centre"], stored["spread"], stored["card"])
 
 
 class Ensemble(nn.Module):

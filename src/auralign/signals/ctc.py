@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from auralign.audio.clips import resample
 from auralign.audio.features import MelSettings, log_mel
 from auralign.errors import DataError, did_you_mean
-from auralign.files import write_bytes
+from auralign.files import reading, write_bytes
 from auralign.types import Audio
 
 Architecture = Literal["convolutional", "recurrent"]
@@ -173,11 +173,13 @@ class CtcRecogniser:
 
     @classmethod
     def load(cls, path: Path) -> CtcRecogniser:
-        stored = torch.load(path, weights_only=True)
-        words = tuple(stored["words"])
-        network = _new_network(stored["architecture"], len(words) + 1, torch.Generator())
-        network.load_state_dict(stored["network"])
-        return cls(network.eval().requires_grad_(False), stored["architecture"], words)
+        """Raises DataError for anything that `save` did not write."""
+        with reading(path, "a recogniser written by CtcRecogniser.save"):
+            stored = torch.load(path, weights_only=True)
+            words = tuple(stored["words"])
+            network = _new_network(stored["architecture"], len(words) + 1, torch.Generator())
+            network.load_state_dict(stored["network"])
+            return cls(network.eval().requires_grad_(False), stored["architecture"], words)
 
 
 class _Convolutional(nn.Module):

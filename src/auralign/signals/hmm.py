@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auralign.audio.mfcc import mfcc
 from auralign.errors import DataError
-from auralign.files import write_bytes
+from auralign.files import reading, write_bytes
 from auralign.signals import viterbi
 from auralign.signals.gaussian_mixtures import Mixtures
 from auralign.signals.viterbi import Float, Int
@@ -127,9 +125,10 @@ class HmmRecogniser:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HmmRecogniser:
-        """Read what `save` wrote. Raises DataError for anything else."""
-        try:
-            with np.load(path, allow_pickle=False) as stored:
+        """Raises DataError for anything that `save` did not write."""
+        with reading(path, "a recogniser written by HmmRecogniser.save"):
+            # np.load leaves a file open that it opened itself and cannot read.
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = dict(stored)
             words = tuple(str(word) for word in arrays.pop("words"))
             return cls(
@@ -138,11 +137,6 @@ class HmmRecogniser:
                 insertion_penalty=float(arrays.pop("insertion_penalty")),
                 mixtures=Mixtures(**arrays),
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"{Path(path)}: expected a recogniser written by HmmRecogniser.save, got "
-                f"{type(error).__name__} ({error}): fit one and save it again"
-            ) from error
 
     @property
     def _leave(self) -> Float:
