@@ -12,7 +12,7 @@ from auralign.data.tables import read_table, write_table
 from auralign.errors import ConfigError
 from auralign.preferences.ears import PERCEPTS
 from auralign.preferences.panel import ABOUT, TIE_WIDTH, Panel, draw_trials
-from auralign.stats import pairwise_agreement
+from auralign.stats.agreement import pairwise_agreement
 from auralign.types import DIMENSIONS, Clip, Outcome, Source, TrialProtocol
 
 N_CLIPS = 60

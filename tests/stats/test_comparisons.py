@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from auralign.errors import DataError
-from auralign.stats import comparisons_from, outcome_counts
+from auralign.stats.comparisons import comparisons_from, comparisons_of, outcome_counts
 from auralign.types import Outcome
 
 
@@ -75,3 +75,33 @@ def test_nothing_usable_says_what_was_found(pair):
 def test_a_pair_judgement_without_an_outcome_is_named(pair):
     with pytest.raises(DataError, match=r"trial 'p1:a-b' by 'ann'.*got 2 and None"):
         comparisons_from([pair("a", "b", None)], "overall")
+
+
+def test_plain_arrays_become_comparisons_of_one_rater_and_weight_one():
+    c = comparisons_of([0, 2], [1, 0], [1, 0.5])
+    assert c.items == ("0", "1", "2")
+    assert (c.weight.tolist(), c.rater.tolist(), c.raters) == ([1, 1], [0, 0], ("0",))
+    named = comparisons_of([0, 1], [1, 0], [1, 0], rater=[0, 3], items="ab", weight=[0.5, 2])
+    assert (named.items, named.raters) == (("a", "b"), ("0", "1", "2", "3"))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (([0.0], [1.0], [1]), "arrays of indices from 0"),
+        (([], [], []), "arrays of indices from 0"),
+        (([0], [1], [2]), "comparison 0 has an outcome that is not 1, 0 or 0.5"),
+        (([0], [1], [np.nan]), "comparison 0 has an outcome that is not 1, 0 or 0.5"),
+        (([0, 0], [1], [1]), "must have one length"),
+        (([-1], [1], [1]), "comparison 0 has an item index out of range"),
+    ],
+)
+def test_broken_plain_arrays_are_refused(arrays, message):
+    with pytest.raises(DataError, match=message):
+        comparisons_of(*arrays)
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_impossible_weights_are_refused(weight):
+    with pytest.raises(DataError, match="comparison 1 has a weight that is negative or not finite"):
+        comparisons_of([0, 0], [1, 1], [1, 0], weight=[1.0, weight])

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auralign.errors import DataError, NotConvergedError
-from auralign.stats import spearman
 from auralign.stats.arrays import mid_ranks
+from auralign.stats.correlation import spearman
 
 
 def rng():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from auralign.errors import ConfigError, DataError, NotConvergedError
-from auralign.stats import cluster_bootstrap, difference_interval, win_rate
+from auralign.stats.intervals import cluster_bootstrap, difference_interval, win_rate
 
 
 def rng():

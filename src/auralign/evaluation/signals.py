@@ -16,7 +16,7 @@ from auralign.audio.levels import (
     noise_floor_dbfs,
 )
 from auralign.signals.words import word_errors, words_per_second
-from auralign.stats import cluster_bootstrap, difference_interval
+from auralign.stats.intervals import cluster_bootstrap, difference_interval
 from auralign.types import Audio, Estimate, Prompt
 
 Direction = Literal["higher", "lower", "target", "descriptive"]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from auralign.errors import DataError
-from auralign.stats import comparisons_from, win_rate
+from auralign.stats.comparisons import comparisons_from
+from auralign.stats.intervals import win_rate
 from auralign.types import Comparisons, Estimate, Judgement
 
 

@@ -1,25 +1,14 @@
-"""Preference statistics: models of comparisons, agreement, and intervals that know clusters."""
+"""Preference statistics. Each folder is a family; import from the one that answers the question.
 
-from auralign.stats.agreement import krippendorff_alpha, pairwise_agreement
-from auralign.stats.comparisons import comparisons_from, outcome_counts
-from auralign.stats.correlation import spearman
-from auralign.stats.intervals import cluster_bootstrap, difference_interval, win_rate
-from auralign.stats.pairs import BradleyTerryFit, fit_bradley_terry, fit_within_blocks
-from auralign.stats.ratings import RatingTable, mean_opinion_scores, rating_table
+pairs         worths from pair comparisons: Bradley-Terry and its kin
+rankings      worths from rankings and best-worst choices
+ratings       means of ratings, severity, ordinal models, the analyses of the standards
+raters        who to trust: crowd models, groups of raters, response times, quality
+agreement     how far raters agree, with each other and with themselves
+hypotheses    tests, families of tests, groups of listeners
+planning      how many listeners and judgements, which pairs
+explain       which attributes drive votes, confounders, factorial designs
+studies       whole analyses of a study folder, as the command line prints them
 
-__all__ = [
-    "BradleyTerryFit",
-    "RatingTable",
-    "cluster_bootstrap",
-    "comparisons_from",
-    "difference_interval",
-    "fit_bradley_terry",
-    "fit_within_blocks",
-    "krippendorff_alpha",
-    "mean_opinion_scores",
-    "outcome_counts",
-    "pairwise_agreement",
-    "rating_table",
-    "spearman",
-    "win_rate",
-]
+`comparisons` makes arrays of pair judgements, `intervals` the intervals that know clusters.
+"""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from auralign.errors import DataError, did_you_mean
 from auralign.types import Comparisons, Judgement, Outcome, TrialProtocol
@@ -62,18 +63,58 @@ def check_comparisons(comparisons: Comparisons) -> None:
     c = comparisons
     if len({len(c.first), len(c.second), len(c.outcome), len(c.weight), len(c.rater)}) != 1:
         raise DataError("the arrays of comparisons must have one length")
-    problems = {
-        "an item compared with itself": c.first == c.second,
-        "an item index out of range": _outside(c.first, c.items) | _outside(c.second, c.items),
-        "a rater index out of range": _outside(c.rater, c.raters),
-        "an outcome that is not 1, 0 or 0.5": ~np.isin(c.outcome, (1.0, 0.0, 0.5)),
-        "a weight that is negative or not finite": ~(np.isfinite(c.weight) & (c.weight >= 0)),
-    }
-    for problem, rows in problems.items():
-        if rows.any():
-            raise DataError(f"comparison {np.flatnonzero(rows)[0]} has {problem}")
-    if not (c.weight > 0).any():
+    if not len(c.first):
         raise DataError("expected comparisons of positive weight, got none")
+    for problem, rows in _problems(c):
+        if rows is not None and rows.any():
+            raise DataError(f"comparison {np.flatnonzero(rows)[0]} has {problem}")
+    if not c.weight.max() > 0:
+        raise DataError("expected comparisons of positive weight, got none")
+
+
+def comparisons_of(
+    first: ArrayLike,
+    second: ArrayLike,
+    outcome: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    rater: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    items: Sequence[str] | None = None,
+) -> Comparisons:
+    """Comparisons from plain arrays `[n]`: item indices from 0, and 1, 0 or 0.5 for a tie.
+
+    Without `weight` each counts 1; without `rater` (indices from 0) all are of one rater, and
+    without `cluster` of one cluster. `items` names the items, which else are called by their
+    indices. Nothing is copied that has its type already. Raises `DataError` for broken arrays.
+    """
+    sides = [np.asarray(side) for side in (first, second)]
+    if not all(np.issubdtype(side.dtype, np.integer) and side.size for side in sides):
+        raise DataError("items must be given as arrays of indices from 0, and at least one pair")
+    n = len(sides[0])
+    raters, clusters = (
+        np.broadcast_to(np.int64(0), n) if index is None else np.asarray(index, dtype=np.int64)
+        for index in (rater, cluster)
+    )
+    n_items = 1 + max(int(side.max()) for side in sides)
+    made = Comparisons(
+        first=sides[0].astype(np.int64, copy=False),
+        second=sides[1].astype(np.int64, copy=False),
+        outcome=np.asarray(outcome, dtype=np.float64),
+        weight=np.broadcast_to(1.0, n) if weight is None else np.asarray(weight, np.float64),
+        rater=raters,
+        cluster=clusters,
+        items=tuple(map(str, range(n_items))) if items is None else tuple(items),
+        raters=tuple(map(str, range(1 + int(raters.max(initial=0))))),
+    )
+    check_comparisons(made)
+    return made
+
+
+def subset(comparisons: Comparisons, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Comparisons:
+    """The comparisons `kept`, of the same items and raters."""
+    columns = ("first", "second", "outcome", "weight", "rater", "cluster")
+    return replace(comparisons, **{name: getattr(comparisons, name)[kept] for name in columns})
 
 
 def pair_judgements(judgements: Iterable[Judgement], dimension: str) -> list[Judgement]:
@@ -115,7 +156,27 @@ def encode(labels: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     return names, np.array([index[label] for label in labels], dtype=np.int64)
 
 
-def _outside(index: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.bool_]:
+def _problems(c: Comparisons) -> Iterator[tuple[str, NDArray[np.bool_] | None]]:
+    """What can be wrong, and where it is; None where a glance at the extremes excludes it."""
+    yield "an item compared with itself", c.first == c.second
+    yield "an item index out of range", _outside(c.first, c.items)
+    yield "an item index out of range", _outside(c.second, c.items)
+    yield "a rater index out of range", _outside(c.rater, c.raters)
+    sound = (c.outcome == 1) | (c.outcome == 0)
+    yield (
+        "an outcome that is not 1, 0 or 0.5",
+        None if sound.all() else ~(sound | (c.outcome == 0.5)),
+    )
+    low, high = c.weight.min(), c.weight.max()
+    yield (
+        "a weight that is negative or not finite",
+        None if low >= 0 and high < np.inf else ~(np.isfinite(c.weight) & (c.weight >= 0)),
+    )
+
+
+def _outside(index: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.bool_] | None:
+    if index.min() >= 0 and index.max() < len(names):
+        return None
     return (index < 0) | (index >= len(names))
 
 

@@ -2,97 +2,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from auralign.errors import ConfigError, DataError, NotConvergedError
-from auralign.stats import krippendorff_alpha, pairwise_agreement
-
-NAN = np.nan
-# Krippendorff's example with missing data (Computing Krippendorff's Alpha-Reliability, 2011).
-FOUR_OBSERVERS = np.array(
-    [
-        [1, 2, 3, 3, 2, 1, 4, 1, 2, NAN, NAN, NAN],
-        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, NAN, 3],
-        [NAN, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, NAN],
-        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NAN],
-    ]
-)
-# Six raters put 30 psychiatric patients into five categories (Fleiss 1971).
-PATIENTS = """
-444444 222555 233335 555555 222444 113333 333355 113334 114444 555555 144444 124444 222333 144444
-224445 333335 111455 111112 224444 133555 555555 244444 224555 114444 144445 222224 111155 224444
-133333 555555
-"""
-PSYCHIATRIC = np.array([[int(category) for category in patient] for patient in PATIENTS.split()]).T
+from auralign.errors import DataError
+from auralign.stats.agreement import pairwise_agreement
 
 
 def rng():
     return np.random.default_rng(5)
-
-
-@pytest.mark.parametrize(
-    ("level", "published"), [("nominal", 0.743421), ("ordinal", 0.815388), ("interval", 0.849107)]
-)
-def test_alpha_of_krippendorffs_published_example(level, published):
-    alpha = krippendorff_alpha(FOUR_OBSERVERS, level_of_measurement=level)
-    assert alpha == pytest.approx(published, abs=5e-7)
-
-
-def test_alpha_of_fleiss_1971_is_not_fleiss_kappa():
-    alpha = krippendorff_alpha(PSYCHIATRIC, level_of_measurement="nominal")
-    assert alpha == pytest.approx(0.433410, abs=5e-7)
-    assert alpha != pytest.approx(0.430245, abs=1e-3)
-
-
-def alpha_by_pairs(ratings, squared_distance):
-    """The definition: disagreement within units over disagreement of all values."""
-    units = [column[np.isfinite(column)] for column in ratings.T]
-    units = [unit for unit in units if len(unit) >= 2]
-    values = np.concatenate(units)
-    n = len(values)
-    observed = sum(
-        2 * sum(squared_distance(a, b) for a, b in combinations(unit, 2)) / (len(unit) - 1)
-        for unit in units
-    )
-    expected = 2 * sum(squared_distance(a, b) for a, b in combinations(values, 2)) / (n - 1)
-    return 1 - observed / expected
-
-
-@given(arrays(float, (3, 5), elements=st.sampled_from([0.0, 1.0, 2.5, 7.0, NAN])))
-def test_fast_alpha_equals_the_sum_over_pairs_of_values(ratings):
-    ratings[:, 0] = [0, 1, NAN]
-    nominal = krippendorff_alpha(ratings, level_of_measurement="nominal")
-    interval = krippendorff_alpha(ratings, level_of_measurement="interval")
-    assert nominal == pytest.approx(alpha_by_pairs(ratings, lambda a, b: float(a != b)))
-    assert interval == pytest.approx(alpha_by_pairs(ratings, lambda a, b: (a - b) ** 2))
-
-
-def test_ordinal_alpha_ignores_monotone_rescaling_and_interval_alpha_only_affine():
-    def alpha(ratings, level):
-        return krippendorff_alpha(ratings, level_of_measurement=level)
-
-    assert alpha(FOUR_OBSERVERS**3, "ordinal") == pytest.approx(alpha(FOUR_OBSERVERS, "ordinal"))
-    assert alpha(9 * FOUR_OBSERVERS - 4, "interval") == pytest.approx(
-        alpha(FOUR_OBSERVERS, "interval")
-    )
-    assert alpha(FOUR_OBSERVERS**3, "interval") != pytest.approx(alpha(FOUR_OBSERVERS, "interval"))
-
-
-def test_alpha_of_constant_ratings_does_not_exist():
-    with pytest.raises(NotConvergedError, match="all ratings are equal"):
-        krippendorff_alpha(np.ones((3, 4)), level_of_measurement="nominal")
-
-
-def test_alpha_needs_a_unit_with_two_ratings():
-    with pytest.raises(DataError, match="at least one unit with two ratings"):
-        krippendorff_alpha([[1, NAN], [NAN, 2]], level_of_measurement="nominal")
-
-
-def test_an_unknown_level_of_measurement_is_refused():
-    with pytest.raises(ConfigError, match=r"nominal, ordinal, interval, got 'ratio'"):
-        krippendorff_alpha(FOUR_OBSERVERS, level_of_measurement="ratio")
 
 
 def test_agreement_counts_pairs_of_raters_whatever_the_order_of_presentation(pair):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
 from auralign.errors import ConfigError, DataError, NotConvergedError
-from auralign.stats import fit_bradley_terry, fit_within_blocks
+from auralign.stats.pairs import fit_bradley_terry, fit_within_blocks
 from auralign.types import Comparisons
 
 
@@ -80,7 +80,7 @@ def from_ties_table(rows):
     return comparisons(first, second, outcome, items=items, weight=rows[:, 2:].ravel())
 
 
-def mm(wins, n_steps=20_000):
+def mm(wins, n_steps=5_000):
     """The plain minorisation-maximisation of Hunter (2004), eq. 3, by loops over items."""
     worth = np.ones(len(wins))
     together = wins + wins.T
@@ -184,6 +184,13 @@ def test_two_items_have_closed_forms():
     tied = fit_bradley_terry(from_ties_table(np.array([[1, 2, 6, 2, 2]])), ties="davidson")
     assert np.ptp(tied.log_worth) == pytest.approx(np.log(6 / 2))
     assert tied.nu == pytest.approx(2 / np.sqrt(6 * 2))
+    # Rao & Kupper: logit P(i wins) = d - log eta, and logit P(j wins) = -d - log eta.
+    margin = fit_bradley_terry(from_ties_table(np.array([[1, 2, 6, 2, 2]])), ties="rao_kupper")
+    wins, losses = np.log(0.6 / 0.4), np.log(0.2 / 0.8)
+    assert np.ptp(margin.log_worth) == pytest.approx((wins - losses) / 2)
+    assert np.ptp(margin.log_worth) == pytest.approx(0.895880, abs=1e-6)
+    assert margin.threshold == pytest.approx(-(wins + losses) / 2)
+    assert margin.threshold == pytest.approx(0.490415, abs=1e-6)
 
 
 @pytest.mark.parametrize("wins", [CITATIONS, SOUNDS, FORMATS])
@@ -203,9 +210,10 @@ def simulated(seed, n_items=6, n_rows=120, p_tie=0.2):
 
 
 seeds = st.integers(0, 10_000)
-ties = st.sampled_from(["half", "davidson"])
+ties = st.sampled_from(["half", "davidson", "rao_kupper"])
 
 
+@settings(max_examples=40)
 @given(seeds, ties)
 def test_swapping_sides_changes_nothing(seed, how):
     c = simulated(seed)
@@ -215,6 +223,7 @@ def test_swapping_sides_changes_nothing(seed, how):
     np.testing.assert_allclose(mirrored.influence, straight.influence, atol=1e-8)
 
 
+@settings(max_examples=40)
 @given(seeds, ties)
 def test_reversing_all_outcomes_mirrors_the_worths(seed, how):
     c = simulated(seed)
@@ -223,6 +232,7 @@ def test_reversing_all_outcomes_mirrors_the_worths(seed, how):
     np.testing.assert_allclose(mirrored.log_worth, -straight.log_worth, atol=1e-8)
 
 
+@settings(max_examples=40)
 @given(seeds, ties, st.permutations(range(6)))
 def test_relabelling_items_only_relabels_the_fit(seed, how, order):
     c = simulated(seed)
@@ -235,7 +245,7 @@ def test_relabelling_items_only_relabels_the_fit(seed, how, order):
     np.testing.assert_allclose(moved.standard_errors[place], straight.standard_errors)
 
 
-@pytest.mark.parametrize("how", ["half", "davidson"])
+@pytest.mark.parametrize("how", ["half", "davidson", "rao_kupper"])
 def test_doubling_weights_keeps_the_estimate_and_shrinks_only_the_information_errors(how):
     c = simulated(1)
     doubled = comparisons(
@@ -263,7 +273,7 @@ def test_weight_two_is_the_row_written_twice():
     np.testing.assert_allclose(a.clustered_standard_errors, b.clustered_standard_errors)
 
 
-@pytest.mark.parametrize("how", ["half", "davidson"])
+@pytest.mark.parametrize("how", ["half", "davidson", "rao_kupper"])
 def test_influence_of_a_rater_is_the_derivative_by_her_weight(how):
     c = simulated(3)
     step = 1e-4
@@ -447,6 +457,7 @@ def test_davidson_without_ties_is_bradley_terry_and_with_only_ties_does_not_exis
     fit = fit_bradley_terry(from_wins(CITATIONS), ties="davidson")
     np.testing.assert_allclose(fit.log_worth, fit_bradley_terry(from_wins(CITATIONS)).log_worth)
     assert fit.nu == 0
+    assert fit_bradley_terry(from_wins(CITATIONS), ties="rao_kupper").threshold == 0
     with pytest.raises(NotConvergedError, match="all comparisons are ties"):
         fit_bradley_terry(comparisons([0], [1], [0.5], items="ab"), ties="davidson")
 
@@ -489,3 +500,7 @@ def test_unknown_options_are_refused():
         fit_bradley_terry(c, ties="davidsen")
     with pytest.raises(ConfigError, match="prior must be a finite number of wins, 0 or more"):
         fit_bradley_terry(c, prior=-1)
+    with pytest.raises(ConfigError, match="ridge_sd must be positive and finite, got 0"):
+        fit_bradley_terry(c, ridge_sd=0)
+    with pytest.raises(ConfigError, match="pass prior or ridge_sd, not both"):
+        fit_bradley_terry(c, prior=0.5, ridge_sd=1.0)

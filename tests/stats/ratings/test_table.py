@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 
 from auralign.errors import ConfigError, DataError
-from auralign.stats import mean_opinion_scores, rating_table
+from auralign.stats.ratings import mean_opinion_scores, rating_table
 
 
 def test_a_table_has_raters_as_rows_and_nan_where_a_rating_is_missing(rating):

@@ -23,13 +23,11 @@ from auralign.pipeline.stages.prefer import Preferences
 from auralign.preferences.pairs import pairs_from_votes
 from auralign.rewards.bradley_terry import BradleyTerryReward, SpeechFeatures, average
 from auralign.signals.ctc import CtcRecogniser
-from auralign.stats import (
-    cluster_bootstrap,
-    comparisons_from,
-    fit_within_blocks,
-    mean_opinion_scores,
-    spearman,
-)
+from auralign.stats.comparisons import comparisons_from
+from auralign.stats.correlation import spearman
+from auralign.stats.intervals import cluster_bootstrap
+from auralign.stats.pairs import fit_within_blocks
+from auralign.stats.ratings import mean_opinion_scores
 from auralign.training.reward import RewardSettings, train_reward, vote_accuracy
 from auralign.types import DIMENSIONS, Clip, Estimate, Judgement, PreferencePair, Split
 

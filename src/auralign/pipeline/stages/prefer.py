@@ -25,7 +25,7 @@ from auralign.pipeline.stages.sft import TrainedPolicy
 from auralign.policies.language_model import CodecLanguageModel
 from auralign.preferences.ears import Ears
 from auralign.preferences.panel import Panel, draw_trials
-from auralign.stats import pairwise_agreement
+from auralign.stats.agreement import pairwise_agreement
 from auralign.types import DIMENSIONS, Audio, Clip, Estimate, Judgement, Prompt, Split, Tokens
 
 AGREEMENT = {"speech": 0.75, "music": 0.60}

@@ -1,4 +1,4 @@
-"""Newton's method for models of pairs, and the standard errors of what it finds.
+"""Newton's method for models of pairs.
 
 Unknowns are the log-worths of all items and k parameters that all pairs share (such as log nu).
 The information matrix is a graph Laplacian with a border of k rows and columns, so each system
@@ -15,14 +15,16 @@ import numpy as np
 
 from auralign.errors import NotConvergedError
 from auralign.stats.arrays import FloatArray, IntArray, sum_by
-from auralign.stats.pairs.laplacian import BlockMatrix, PairGraph, centre
-from auralign.stats.pairs.pair_models import PairCounts, PairModel, Slopes
+from auralign.stats.pairs.laplacian import PairGraph, centre
+from auralign.stats.pairs.pair_models import PairCounts, PairModel, Slopes, joined
 
 Solver = Callable[[FloatArray], FloatArray]
 
 MAX_NEWTON_STEPS = 100
 MAX_HALVINGS = 40
 GRADIENT_TOLERANCE = 1e-9
+ROWS_PER_CHUNK = 1 << 15  # temporaries that stay in the cache
+FORCING = 0.01  # relative residual of the iterative solver in a Newton step
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +50,32 @@ class Maximum:
 
 
 def maximise(
-    graph: PairGraph, counts: PairCounts, model: PairModel, shared_start: FloatArray
+    graph: PairGraph,
+    counts: PairCounts,
+    model: PairModel,
+    shared_start: FloatArray,
+    *,
+    ridge: float = 0.0,
+    start: FloatArray | None = None,
 ) -> Maximum:
     """Newton's method with step halving, for concave log-likelihoods.
 
-    Stops when no part of the gradient exceeds `GRADIENT_TOLERANCE` per comparison of the most
-    compared item; raises `NotConvergedError` after `MAX_NEWTON_STEPS`.
+    `ridge` is the precision of a normal prior on each log-worth; `start` `[items]` are log-worths
+    to begin from. Stops when no part of the gradient exceeds `GRADIENT_TOLERANCE` per comparison
+    of the most compared item; raises `NotConvergedError` after `MAX_NEWTON_STEPS`.
     """
     tolerance = GRADIENT_TOLERANCE * float(graph.gather(counts.total, counts.total).max())
-    point = evaluate(counts, model, _start(graph, counts), shared_start)
+    log_worth = _start(graph, counts) if start is None else start
+    point = evaluate(counts, model, log_worth, shared_start)
     for iteration in range(MAX_NEWTON_STEPS):
-        gradient = graph.scatter(point.slopes.score[None])
+        gradient = graph.scatter(point.slopes.score[None]) - ridge * point.log_worth[:, None]
         shared_gradient = point.slopes.shared_score.sum(axis=1, keepdims=True)
         steepest = float(np.abs(np.vstack([gradient, shared_gradient])).max())
         if steepest <= tolerance:
             return Maximum(point, steepest, iteration)
-        solve = partial(graph.solve, point.slopes.information)
+        solve = partial(graph.solve, point.slopes.information, ridge=ridge, tolerance=FORCING)
         step, shared_step = bordered_solve(graph, point.slopes, solve, gradient, shared_gradient)
-        point = _uphill(counts, model, point, step[:, 0], shared_step[:, 0])
+        point = _uphill(counts, model, point, step[:, 0], shared_step[:, 0], ridge)
     raise NotConvergedError(
         f"Newton's method did not converge in {MAX_NEWTON_STEPS} steps: the gradient is "
         f"{steepest:.2g}, allowed {tolerance:.2g}; pass prior > 0 or remove extreme items"
@@ -76,8 +86,18 @@ def evaluate(
     counts: PairCounts, model: PairModel, log_worth: FloatArray, shared: FloatArray
 ) -> Point:
     """The point with these parameters, its slopes taken on `counts`."""
-    margin = log_worth[counts.first] - log_worth[counts.second]
-    return Point(log_worth, shared, model(margin, shared, counts))
+    parts = [
+        slice(low, low + ROWS_PER_CHUNK)
+        for low in range(0, max(len(counts.first), 1), ROWS_PER_CHUNK)
+    ]
+    pieces = [_slopes(counts.where(part), model, log_worth, shared) for part in parts]
+    return Point(log_worth, shared, joined(pieces))
+
+
+def _slopes(
+    counts: PairCounts, model: PairModel, log_worth: FloatArray, shared: FloatArray
+) -> Slopes:
+    return model(log_worth[counts.first] - log_worth[counts.second], shared, counts)
 
 
 def bordered_solve(
@@ -96,26 +116,6 @@ def bordered_solve(
     schur = slopes.shared_information - border.T @ across
     y = np.asarray(np.linalg.solve(schur, shared_right - border.T @ x), dtype=np.float64)
     return x - across @ y, y
-
-
-def information_errors(
-    graph: PairGraph, slopes: Slopes, inverse: BlockMatrix, n_items: int
-) -> FloatArray:
-    """Standard errors `[n_items]` of centred log-worths from the inverse information.
-
-    `inverse` is that of the graph's Laplacian; items from `n_items` on are ghosts, one per block.
-    """
-    border = graph.scatter(slopes.cross_information)
-    across = inverse @ border
-    shared_covariance = np.linalg.inv(slopes.shared_information - border.T @ across)
-    if n_items < len(graph.block):
-        inverse = inverse.without_last()
-    across = centre(across[:n_items], graph.block[:n_items])
-    variance: FloatArray = inverse.diagonal() + np.einsum(
-        "ik,kl,il->i", across, shared_covariance, across
-    )
-    errors: FloatArray = np.sqrt(variance)
-    return errors
 
 
 def cluster_scores(
@@ -142,14 +142,20 @@ def _uphill(
     point: Point,
     step: FloatArray,
     shared_step: FloatArray,
+    ridge: float,
 ) -> Point:
-    """The full Newton step, halved until the likelihood does not fall."""
-    floor = point.log_likelihood * (1 + 1e-12)  # rounding, where the maximum is near
+    """The full Newton step, halved until the likelihood (with its ridge) does not fall."""
+    height = _penalised(point, ridge)
+    floor = height - 1e-12 * abs(height)  # rounding, where the maximum is near
     for halving in range(MAX_HALVINGS):
         size = 0.5**halving
         reached = evaluate(
             counts, model, point.log_worth + size * step, point.shared + size * shared_step
         )
-        if reached.log_likelihood >= floor:
+        if _penalised(reached, ridge) >= floor:
             return reached
     raise NotConvergedError("Newton's method found no step that raises the likelihood")
+
+
+def _penalised(point: Point, ridge: float) -> float:
+    return point.log_likelihood - ridge / 2 * float(point.log_worth @ point.log_worth)

@@ -31,10 +31,8 @@ def rating_table(judgements: Iterable[Judgement], dimension: str) -> RatingTable
     Raises `DataError` when there are none, one has no value, or scales differ between them.
     """
     cells: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    found = protocol_judgements(judgements, TrialProtocol.RATING, dimension)
-    _check_one_scale(found, dimension)
-    for j in found:
-        cells[j.rater, j.candidates[0].clip_id].append(_value(j))
+    for j in rating_judgements(judgements, dimension):
+        cells[j.rater, j.candidates[0].clip_id].append(rating_value(j))
     raters, clips = (tuple(sorted(set(names))) for names in zip(*cells, strict=True))
     values = np.full((len(raters), len(clips)), np.nan)
     row, column = ({name: k for k, name in enumerate(names)} for names in (raters, clips))
@@ -69,7 +67,15 @@ def _mean_over_raters(ratings: NDArray[np.float64], level: float) -> Estimate:
     return Estimate(mean, float(mean - half), float(mean + half), level, n, n, method)
 
 
-def _value(judgement: Judgement) -> float:
+def rating_judgements(judgements: Iterable[Judgement], dimension: str) -> list[Judgement]:
+    """The rating judgements of one dimension; raises `DataError` for none or mixed scales."""
+    found = protocol_judgements(judgements, TrialProtocol.RATING, dimension)
+    _check_one_scale(found, dimension)
+    return found
+
+
+def rating_value(judgement: Judgement) -> float:
+    """The rating of one candidate; raises `DataError` when there is none."""
     if judgement.rating is None or len(judgement.candidates) != 1:
         raise DataError(
             f"trial '{judgement.trial}' by '{judgement.rater}': a rating judgement needs one "
