@@ -1,7 +1,9 @@
+import math
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auralign.types import Candidate, Judgement, Outcome, Source, TrialProtocol
+from auralign.types import Candidate, Clip, Judgement, Outcome, Source, TrialProtocol
 
 
 @settings(max_examples=50, deadline=None)
@@ -37,3 +39,8 @@ def test_swapping_a_ranking_still_ranks_the_same_clips(ranking):
 def test_every_outcome_is_a_win_a_tie_or_a_skip():
     kinds = {o: (o.is_decisive, o.is_tie, o is Outcome.SKIP) for o in Outcome}
     assert all(sum(kind) == 1 for kind in kinds.values())
+
+
+def test_a_clip_whose_audio_is_not_at_hand_has_no_length():
+    assert Clip("c", "c.flac", 16_000, 1, 8_000, "p", "s").duration_s == 0.5
+    assert math.isnan(Clip("c", "", 0, 0, 0, "p", "s").duration_s)

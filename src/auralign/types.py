@@ -7,6 +7,7 @@ named rule; every printed number with an interval is an `Estimate`. Arrays live 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -124,7 +125,8 @@ class Clip:
 
     @property
     def duration_s(self) -> float:
-        return self.n_samples / self.sample_rate
+        """NaN where the audio is not at hand, so that its sample rate is 0."""
+        return self.n_samples / self.sample_rate if self.sample_rate else math.nan
 
 
 @dataclass(frozen=True, slots=True)

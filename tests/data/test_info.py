@@ -5,7 +5,7 @@ import pytest
 
 from auralign.audio import as_audio
 from auralign.data import StudyFolder, study_info
-from auralign.types import Candidate, Judgement, Outcome, Prompt, Source, Split, TrialProtocol
+from auralign.types import Candidate, Clip, Judgement, Outcome, Prompt, Source, Split, TrialProtocol
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def test_what_is_in_a_study_is_counted(study):
     assert study_info(study.path) == {
         "name": "demo",
         "simulated": True,
+        "has_audio": True,
         "prompts": 2,
         "prompts_by_split": {"test": 1, "train": 1},
         "clips": 3,
@@ -75,3 +76,20 @@ def test_what_is_in_a_study_is_counted(study):
         # overall: (a, b) twice, once in each order; (a, c) once; task_achievement: (a, b) once.
         "votes_per_pair": {"min": 1, "median": 1, "max": 2},
     }
+
+
+def test_of_a_study_without_audio_nothing_is_said_about_sound(tmp_path):
+    study = StudyFolder.create_without_audio(
+        tmp_path / "mute",
+        name="mute",
+        simulated=False,
+        dimensions=("overall",),
+        notes="",
+        prompts=[Prompt("p", "")],
+        clips=[Clip("a", "a.wav", 0, 0, 0, prompt_id="p", system="s")],
+        judgements=[],
+    )
+    info = study_info(study.path)
+    assert (info["has_audio"], info["clips"]) == (False, 1)
+    assert {info[key] for key in ("audio_seconds", "clips_by_sample_rate")} == {None}
+    assert info["missing_audio_files"] is None

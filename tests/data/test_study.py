@@ -1,7 +1,9 @@
 import errno
 import os
+from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from auralign.audio import as_audio, clip_id, quantise
@@ -141,3 +143,65 @@ class TestOpen:
         header.write_text(header.read_text().replace("schema_version: 1", "schema_version: 2"))
         with pytest.raises(DataError, match="schema_version 1 or older, got 2: upgrade"):
             StudyFolder.open(study.path)
+
+
+class TestWithoutAudio:
+    CLIP = Clip("talk/1", "talk/1.wav", 0, 0, 0, prompt_id="p1", system="base")
+
+    @pytest.fixture
+    def mute(self, tmp_path):
+        return StudyFolder.create_without_audio(
+            tmp_path / "mute",
+            name="only votes",
+            simulated=False,
+            dimensions=("ease",),
+            notes="from a paper\nwithout recordings\n",
+            prompts=[Prompt("p1", "")],
+            clips=[self.CLIP],
+            judgements=[],
+        )
+
+    def test_the_header_says_so_and_the_clips_come_back(self, mute):
+        again = StudyFolder.open(mute.path)
+        assert not again.header.has_audio
+        assert again.header.notes == "from a paper\nwithout recordings\n"
+        assert again.clips() == [self.CLIP]
+        assert files_in(mute.path) == [
+            "clips.parquet",
+            "judgements.parquet",
+            "prompts.parquet",
+            "study.yaml",
+        ]
+
+    def test_notes_are_written_line_by_line(self, mute):
+        assert "notes: |\n  from a paper\n  without" in (mute.path / "study.yaml").read_text()
+
+    def test_what_is_not_known_is_null_in_the_table_and_not_zero(self, mute):
+        table = pq.read_table(mute.path / "clips.parquet").to_pylist()
+        assert [table[0][name] for name in ("sample_rate", "channels", "n_samples")] == [None] * 3
+
+    def test_asking_for_sound_is_an_error(self, mute):
+        with pytest.raises(DataError, match="is a study without audio"):
+            mute.audio(self.CLIP)
+
+    def test_a_study_with_audio_may_not_lack_it(self, study):
+        study.write_clips([self.CLIP])
+        with pytest.raises(DataError, match=r"clips.parquet row 0: sample_rate, channels or n_s"):
+            study.clips()
+
+
+def test_judgements_on_one_dimension(study):
+    judgement = Judgement(
+        trial="t1",
+        protocol=TrialProtocol.PAIR,
+        dimension="overall",
+        prompt_id="p1",
+        candidates=(Candidate("a"), Candidate("b")),
+        rater="r1",
+        source=Source.HUMAN,
+        outcome=Outcome.A,
+    )
+    other = replace(judgement, dimension="task_achievement")
+    study.write_judgements([other, judgement, other])
+    assert study.judgements("overall") == [judgement]
+    assert study.judgements("nothing") == []

@@ -1,13 +1,24 @@
 import os
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from auralign.data import CLIPS, PAIRS, PROMPTS, SCORES, read_table, write_table
+from auralign.data import CLIPS, JUDGEMENTS, PAIRS, PROMPTS, SCORES, read_table, write_table
 from auralign.errors import DataError
-from auralign.types import Clip, PreferencePair, Prompt, Score, Split
+from auralign.types import (
+    Candidate,
+    Clip,
+    Judgement,
+    PreferencePair,
+    Prompt,
+    Score,
+    Source,
+    Split,
+    TrialProtocol,
+)
 
 PROMPT = Prompt("p1", "say it", split=Split.TEST)
 CLIP = Clip("c1", "audio/c1/c1.wav", 16_000, 1, 100, "p1", "base", seed=3)
@@ -104,3 +115,42 @@ def test_a_broken_record_is_never_written(tmp_path, format_, record, message):
     with pytest.raises(DataError, match=message):
         write_table(format_, [record], tmp_path / "a.parquet")
     assert os.listdir(tmp_path) == []
+
+
+def test_only_the_rows_that_hold_a_text_are_read(tmp_path):
+    prompts = [Prompt(name, "x", split=split) for name, split in zip("abc", Split, strict=True)]
+    write_table(PROMPTS, prompts, tmp_path / "prompts.parquet")
+    found = read_table(PROMPTS, tmp_path / "prompts.parquet", where={"split": "validation"})
+    assert found == [prompts[1]]
+
+
+@pytest.mark.parametrize("where", [None, {"prompt_id": "q"}])
+def test_a_broken_row_keeps_its_number_in_the_file(tmp_path, where):
+    pair = PreferencePair("p", "a", "b", 0.5, 1.0, "overall", 1, "rule", Split.TRAIN)
+    path = tmp_path / "pairs.parquet"
+    write_table(PAIRS, [pair, pair, replace(pair, prompt_id="q")], path)
+    table = pq.read_table(path)
+    weights = pa.array([1.0, 1.0, float("nan")])
+    pq.write_table(table.set_column(table.column_names.index("weight"), "weight", weights), path)
+    with pytest.raises(DataError, match=r"pairs\.parquet row 2: weight is NaN"):
+        read_table(PAIRS, path, where=where)
+
+
+def test_a_nan_within_a_list_is_found(tmp_path):
+    path = tmp_path / "judgements.parquet"
+    judgement = Judgement(
+        trial="t",
+        protocol=TrialProtocol.PAIR,
+        dimension="overall",
+        prompt_id="p",
+        candidates=(Candidate("a", (0.0, 1.0)), Candidate("b")),
+        rater="r",
+        source=Source.HUMAN,
+    )
+    write_table(JUDGEMENTS, [judgement], path)
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    rows[0]["candidates"][0]["end_s"] = float("nan")
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    with pytest.raises(DataError, match="row 0: candidates is NaN"):
+        read_table(JUDGEMENTS, path)

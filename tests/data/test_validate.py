@@ -9,7 +9,16 @@ import pytest
 from auralign.audio import as_audio, write_wav
 from auralign.data import StudyFolder, validate_study
 from auralign.errors import DataError
-from auralign.types import Candidate, Heard, Judgement, Outcome, Prompt, Source, TrialProtocol
+from auralign.types import (
+    Candidate,
+    Clip,
+    Heard,
+    Judgement,
+    Outcome,
+    Prompt,
+    Source,
+    TrialProtocol,
+)
 
 
 def noise(seed):
@@ -255,3 +264,34 @@ def test_a_problem_reads_as_one_line_with_place_and_advice(study):
 def test_a_folder_without_a_study_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"no study\.yaml"):
         validate_study(tmp_path)
+
+
+class TestWithoutAudio:
+    @pytest.fixture
+    def mute(self, tmp_path, study):
+        rating = replace(study.judgements()[RATING], candidates=(Candidate("a", (0.5, 2.0)),))
+        return StudyFolder.create_without_audio(
+            tmp_path / "mute",
+            name="only ratings",
+            simulated=False,
+            dimensions=("overall",),
+            notes="",
+            prompts=[Prompt("p1", "")],
+            clips=[Clip("a", "a.wav", 0, 0, 0, prompt_id="p1", system="s")],
+            judgements=[rating],
+        )
+
+    def test_clips_are_not_asked_for_files(self, mute):
+        assert validate_study(mute.path) == []
+
+    def test_a_segment_still_has_to_begin_before_it_ends(self, mute):
+        broken = replace(mute.judgements()[0], candidates=(Candidate("a", (2.0, 0.5)),))
+        mute.write_judgements([broken])
+        assert "within its clip of unknown length" in validate_study(mute.path)[0].what
+
+    def test_a_study_with_audio_needs_rate_channels_and_length(self, study):
+        clips = study.clips()
+        study.write_clips([replace(clips[0], n_samples=0), *clips[1:]])
+        assert [(p.field, p.what) for p in validate_study(study.path)] == [
+            ("n_samples", "n_samples is missing")
+        ]

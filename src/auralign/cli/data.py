@@ -1,21 +1,29 @@
-"""`auralign data`: look into a study folder."""
+"""`auralign data`: look into a study folder, make one of other people's files, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from auralign.cli.console import Console, VerbGroup
 
+if TYPE_CHECKING:
+    from auralign.data import StudyFolder
+
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+_SOURCE = click.argument("path", type=click.Path(path_type=Path))
+_STUDY = click.option(
+    "--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The new study."
+)
+_FORCE = click.option("--force", is_flag=True, help="Replace what is there.")
 
 
 @click.group(cls=VerbGroup)
 def data() -> None:
-    """Check and describe study folders."""
+    """Check and describe study folders, import and export them."""
 
 
 @data.command()
@@ -23,14 +31,17 @@ def data() -> None:
 @click.pass_context
 def validate(ctx: click.Context, folder: Path) -> None:
     """Name every broken record of the study in DIR (exit code 2 when there is one)."""
-    from auralign.data import validate_study
+    from auralign.data import StudyFolder, validate_study
 
     console: Console = ctx.obj
     with console.status(f"checking {folder}"):
         problems = validate_study(folder)
+    sound = f"{folder}: nothing is broken"
+    if not problems and not StudyFolder.open(folder).header.has_audio:
+        sound += " (the study has no audio, so none was checked)"
     console.result(
         {"study": folder, "ok": not problems, "problems": problems},
-        "\n".join(map(str, problems)) or f"{folder}: nothing is broken",
+        "\n".join(map(str, problems)) or sound,
     )
     if problems:
         console.say(f"{len(problems)} problem{'s' * (len(problems) > 1)} found")
@@ -52,3 +63,113 @@ def _info_line(key: str, value: Any) -> str:
     if isinstance(value, Mapping):
         value = ", ".join(f"{name} {count}" for name, count in value.items())
     return f"{key.replace('_', ' '):<26}{'-' if value in (None, '') else value}"
+
+
+@data.group(name="import", cls=VerbGroup)
+def import_() -> None:
+    """Make a study folder of judgements in another format."""
+
+
+@import_.command()
+@_SOURCE
+@_STUDY
+@_FORCE
+@click.pass_obj
+def aes(console: Console, path: Path, out: Path, force: bool) -> None:
+    """The human ratings of audiobox-aesthetics: AES_PAM.jsonl in the folder PATH, or a file."""
+    from auralign.data.importers import import_aes
+
+    with console.status(f"reading {path}"):
+        study = import_aes(path, out, force=force)
+    _imported(console, study)
+
+
+@import_.command()
+@_SOURCE
+@_STUDY
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FIELD=NAME",
+    help="What a column means, such as first=model_a; may be given again.",
+)
+@click.option("--dimension", default="overall", show_default=True, help="Where no column says it.")
+@click.option("--scale", type=(float, float), metavar="LOW HIGH", help="Ends of the rating scale.")
+@click.option(
+    "--source",
+    type=click.Choice(["human", "judge", "metric", "synthetic", "simulated"]),
+    default="human",
+    show_default=True,
+    help="Who answered, where no column says it.",
+)
+@_FORCE
+@click.pass_obj
+def csv(
+    console: Console,
+    path: Path,
+    out: Path,
+    columns: tuple[str, ...],
+    dimension: str,
+    scale: tuple[float, float] | None,
+    source: str,
+    force: bool,
+) -> None:
+    """Tables of A/B votes or ratings: the CSV, TSV or JSON Lines file PATH, or a folder of them."""
+    from auralign.data.importers import import_votes
+    from auralign.types import Source
+
+    with console.status(f"reading {path}"):
+        study = import_votes(
+            path,
+            out,
+            columns=dict(map(_field_and_column, columns)),
+            dimension=dimension,
+            scale=scale,
+            source=Source(source),
+            force=force,
+        )
+    _imported(console, study)
+
+
+@data.command()
+@_FOLDER
+@click.option("--to", "format_", type=click.Choice(["csv"]), default="csv", show_default=True)
+@click.option(
+    "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The new table."
+)
+@click.option(
+    "--protocol", type=click.Choice(["pair", "rating"]), help="Where the study has both of them."
+)
+@_FORCE
+@click.pass_obj
+def export(
+    console: Console, folder: Path, format_: str, out: Path, protocol: str | None, force: bool
+) -> None:
+    """Write the judgements of the study in DIR as a flat table, which `import csv` reads."""
+    from auralign.data.importers import export_csv
+    from auralign.types import TrialProtocol
+
+    chosen = TrialProtocol(protocol) if protocol else None
+    rows = export_csv(folder, out, protocol=chosen, force=force)
+    console.result({"out": out, "rows": rows}, f"Written to {out}: {rows} rows")
+
+
+def _field_and_column(text: str) -> tuple[str, str]:
+    field, equals, column = text.partition("=")
+    if not (field and equals and column):
+        raise click.BadParameter(f"expected FIELD=NAME, got '{text}'", param_hint="--column")
+    return field.strip(), column.strip()
+
+
+def _imported(console: Console, study: StudyFolder) -> None:
+    """Say what came in: the notes on stderr, the counts as the result."""
+    from auralign.data import study_info
+
+    console.say(study.header.notes.strip())
+    counts = study_info(study.path)
+    console.result(
+        {"out": study.path, **counts},
+        f"Written to {study.path}: {counts['judgements']} judgements by {counts['raters']} raters "
+        f"on {counts['clips']} clips of {len(counts['clips_by_system'])} systems",
+    )

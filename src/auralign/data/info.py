@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 from auralign.data.study import StudyFolder
-from auralign.types import Judgement, TrialProtocol
+from auralign.types import Clip, Judgement, TrialProtocol
 
 
 def study_info(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -22,14 +22,23 @@ def study_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {
         "name": study.header.name,
         "simulated": study.header.simulated,
+        "has_audio": study.header.has_audio,
         "prompts": len(prompts),
         "prompts_by_split": _counts(prompt.split for prompt in prompts),
         "clips": len(clips),
         "clips_by_system": _counts(clip.system for clip in clips),
+        **_audio_info(study, clips),
+        **_judgement_info(judgements),
+    }
+
+
+def _audio_info(study: StudyFolder, clips: list[Clip]) -> dict[str, Any]:
+    if not study.header.has_audio:
+        return {"audio_seconds": None, "clips_by_sample_rate": None, "missing_audio_files": None}
+    return {
         "audio_seconds": round(sum(clip.duration_s for clip in clips), 3),
         "clips_by_sample_rate": _counts(clip.sample_rate for clip in clips),
         "missing_audio_files": sum(not study.audio_path(clip).is_file() for clip in clips),
-        **_judgement_info(judgements),
     }
 
 

@@ -3,6 +3,8 @@
 study.yaml           name, dimensions, notes, whether the listeners were simulated
 prompts.parquet      clips.parquet      judgements.parquet
 audio/ab/<clip id>.wav
+
+A study whose recordings were never published has no audio and says so in `study.yaml`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import yaml
 
@@ -20,7 +23,7 @@ from auralign.data.config import StrictModel, read_yaml
 from auralign.data.formats import CLIPS, JUDGEMENTS, PROMPTS
 from auralign.data.tables import read_table, write_table
 from auralign.errors import DataError, StorageError
-from auralign.files import atomic_dir, write_text
+from auralign.files import atomic_dir, is_empty_dir, write_text
 from auralign.types import DIMENSIONS, Audio, Clip, Judgement, Prompt
 
 SCHEMA_VERSION = 1
@@ -33,7 +36,11 @@ class StudyHeader(StrictModel):
     name: str
     simulated: bool
     """True when the listeners are programs; their judgements are never mixed with people's."""
+    has_audio: bool = True
+    """False when only the judgements are known: clips then have the names of their source."""
     dimensions: tuple[str, ...] = DIMENSIONS
+    descriptive_dimensions: tuple[str, ...] = ()
+    """Those of the dimensions that describe and do not judge: more of them is not better."""
     notes: str = ""
     created_by: str
     schema_version: int
@@ -57,22 +64,62 @@ class StudyFolder:
         notes: str = "",
     ) -> StudyFolder:
         """A new study with empty tables; StorageError when something is at `path` already."""
-        header = StudyHeader(
+        header = _new_header(
+            name=name, simulated=simulated, dimensions=tuple(dimensions), notes=notes
+        )
+        return cls._write(Path(path), header, (), (), (), replace=False)
+
+    @classmethod
+    def create_without_audio(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        name: str,
+        simulated: bool,
+        dimensions: Sequence[str],
+        notes: str,
+        prompts: Iterable[Prompt],
+        clips: Iterable[Clip],
+        judgements: Iterable[Judgement],
+        descriptive_dimensions: Sequence[str] = (),
+        force: bool = False,
+    ) -> StudyFolder:
+        """A new, whole study of judgements on recordings that are not at hand.
+
+        Raises StorageError when something is at `path` already; `force` replaces it if that is a
+        study.
+        """
+        path = Path(path)
+        header = _new_header(
             name=name,
             simulated=simulated,
+            has_audio=False,
             dimensions=tuple(dimensions),
+            descriptive_dimensions=tuple(descriptive_dimensions),
             notes=notes,
-            created_by=f"auralign {__version__}",
-            schema_version=SCHEMA_VERSION,
         )
-        with atomic_dir(path) as aside:
-            text = yaml.safe_dump(header.model_dump(mode="json"), sort_keys=False)
-            write_text(aside / "study.yaml", text)
+        if force and path.exists() and not is_empty_dir(path):
+            _require_study(path)
+        return cls._write(path, header, prompts, clips, judgements, replace=force)
+
+    @classmethod
+    def _write(
+        cls,
+        path: Path,
+        header: StudyHeader,
+        prompts: Iterable[Prompt],
+        clips: Iterable[Clip],
+        judgements: Iterable[Judgement],
+        *,
+        replace: bool,
+    ) -> StudyFolder:
+        with atomic_dir(path, replace=replace) as aside:
+            write_text(aside / "study.yaml", _as_yaml(header))
             study = cls(aside, header)
-            study.write_prompts(())
-            study.write_clips(())
-            study.write_judgements(())
-        return cls(Path(path), header)
+            study.write_prompts(prompts)
+            study.write_clips(clips)
+            study.write_judgements(judgements)
+        return cls(path, header)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> StudyFolder:
@@ -93,10 +140,16 @@ class StudyFolder:
         return read_table(PROMPTS, self.path / "prompts.parquet")
 
     def clips(self) -> list[Clip]:
-        return read_table(CLIPS, self.path / "clips.parquet")
+        """Every clip; DataError when one has no audio though the study has."""
+        clips = read_table(CLIPS, self.path / "clips.parquet")
+        if self.header.has_audio:
+            _require_audio(clips, self.path / "clips.parquet")
+        return clips
 
-    def judgements(self) -> list[Judgement]:
-        return read_table(JUDGEMENTS, self.path / "judgements.parquet")
+    def judgements(self, dimension: str | None = None) -> list[Judgement]:
+        """Every judgement, or those on one dimension."""
+        where = {"dimension": dimension} if dimension else None
+        return read_table(JUDGEMENTS, self.path / "judgements.parquet", where=where)
 
     def write_prompts(self, prompts: Iterable[Prompt]) -> None:
         write_table(PROMPTS, prompts, self.path / "prompts.parquet")
@@ -143,6 +196,8 @@ class StudyFolder:
 
     def audio(self, clip: Clip) -> Audio:
         """The clip's samples; DataError when its file is gone, AudioError when it is damaged."""
+        if not self.header.has_audio:
+            raise DataError(f"{self.path} is a study without audio: there is no clip to read")
         path = self.audio_path(clip)
         if not path.is_file():
             raise DataError(
@@ -150,6 +205,42 @@ class StudyFolder:
                 "restore it or make the study again"
             )
         return read_audio(path)
+
+
+def _new_header(**fields: Any) -> StudyHeader:
+    created_by = f"auralign {__version__}"
+    return StudyHeader(**fields, created_by=created_by, schema_version=SCHEMA_VERSION)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as it is read: line by line."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
+
+
+def _as_yaml(header: StudyHeader) -> str:
+    text: str = yaml.dump(header.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False)
+    return text
+
+
+def _require_study(path: Path) -> None:
+    if not (path / "study.yaml").is_file():
+        raise StorageError(f"{path} is not a study folder, so it is not replaced; choose another")
+
+
+def _require_audio(clips: Iterable[Clip], where: Path) -> None:
+    for row, clip in enumerate(clips):
+        if not (clip.sample_rate and clip.channels and clip.n_samples):
+            raise DataError(
+                f"{where} row {row}: sample_rate, channels or n_samples is missing: every clip of "
+                "a study with audio needs them"
+            )
 
 
 def path_within(study: Path, relative: str) -> Path:

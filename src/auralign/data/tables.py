@@ -6,6 +6,7 @@ zero), a judgement's context is a JSON object. Row numbers in messages count fro
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from auralign.errors import DataError, did_you_mean
@@ -53,24 +55,41 @@ def write_table(
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def read_table(format_: TableFormat[Record], path: str | os.PathLike[str]) -> list[Record]:
-    """The records in the Parquet file at `path`; DataError names the first broken row."""
-    return from_rows(format_, read_rows(format_, path), str(path))
+def read_table(
+    format_: TableFormat[Record],
+    path: str | os.PathLike[str],
+    *,
+    where: Mapping[str, str] | None = None,
+) -> list[Record]:
+    """The records in the Parquet file at `path`; DataError names the first broken row.
+
+    `where` maps columns to the text that rows have to hold in them; other rows are passed over.
+    """
+    table = _read_arrow(format_, path)
+    numbers: Sequence[int] = range(table.num_rows)
+    if where:
+        masks = (pc.equal(table.column(column), text) for column, text in where.items())
+        places = pc.indices_nonzero(functools.reduce(pc.and_, masks))
+        numbers, table = places.to_pylist(), table.take(places)
+    rows: list[Row] = table.to_pylist()
+    # Looking at columns is much faster than at every value; rows are looked at to find the one.
+    convert = _from_complete_row if _is_complete(format_, table) else _record
+    return [
+        _located(convert, format_, row, f"{path} row {number}")
+        for number, row in zip(numbers, rows, strict=True)
+    ]
 
 
 def to_table(format_: TableFormat[Record], records: Iterable[Record]) -> pa.Table:
     """Records as an Arrow table that carries its name and schema version."""
     rows = [format_.to_row(record) for record in records]
-    for i, row in enumerate(rows):
-        _located(_require_complete, format_, row, f"{format_.name} row {i}")
     columns = [_column(field, rows, format_.name) for field in format_.schema]
     metadata = {_TABLE_KEY: format_.name.encode(), _VERSION_KEY: str(SCHEMA_VERSION).encode()}
-    return pa.table(columns, schema=format_.schema.with_metadata(metadata))
-
-
-def from_rows(format_: TableFormat[Record], rows: Sequence[Row], where: str) -> list[Record]:
-    """Records from the plain rows of `read_rows`; DataError names the first broken one."""
-    return [_located(_record, format_, row, f"{where} row {i}") for i, row in enumerate(rows)]
+    table = pa.table(columns, schema=format_.schema.with_metadata(metadata))
+    if not _is_complete(format_, table):
+        for i, row in enumerate(rows):
+            _located(_require_complete, format_, row, f"{format_.name} row {i}")
+    return table
 
 
 def read_rows(format_: TableFormat[Any], path: str | os.PathLike[str]) -> list[Row]:
@@ -79,6 +98,12 @@ def read_rows(format_: TableFormat[Any], path: str | os.PathLike[str]) -> list[R
     Raises DataError when the file is no Parquet table of this kind and version, or a column is
     missing or of another type.
     """
+    rows: list[Row] = _read_arrow(format_, path).to_pylist()
+    return rows
+
+
+def _read_arrow(format_: TableFormat[Any], path: str | os.PathLike[str]) -> pa.Table:
+    """The columns of the format in its order and types."""
     path = Path(path)
     try:
         table = pq.ParquetFile(path).read()
@@ -89,8 +114,23 @@ def read_rows(format_: TableFormat[Any], path: str | os.PathLike[str]) -> list[R
         raise DataError(f"{path}: expected a Parquet table, got a file with '{reason}'") from None
     _require_format(format_, table.schema.metadata or {}, str(path))
     columns = [_cast(table, field, str(path)) for field in format_.schema]
-    rows: list[Row] = pa.table(columns, schema=format_.schema).to_pylist()
-    return rows
+    return pa.table(columns, schema=format_.schema)
+
+
+def _is_complete(format_: TableFormat[Any], table: pa.Table) -> bool:
+    """No column that must have values has a null, and none has a NaN."""
+    required = (name for name in format_.schema.names if name not in format_.optional)
+    if any(table.column(name).null_count for name in required):
+        return False
+    return not any(_holds_nan(column.combine_chunks()) for column in table.columns)
+
+
+def _holds_nan(values: pa.Array) -> bool:
+    if pa.types.is_floating(values.type):
+        return bool(pc.any(pc.is_nan(values)).as_py())
+    if pa.types.is_list(values.type):
+        return _holds_nan(values.flatten())
+    return pa.types.is_struct(values.type) and any(map(_holds_nan, values.flatten()))
 
 
 def to_enum(kind: type[Enumeration], value: Any, field: str) -> Enumeration:
@@ -115,6 +155,10 @@ def _located(
 
 def _record(format_: TableFormat[Record], row: Row) -> Record:
     _require_complete(format_, row)
+    return format_.from_row(row)
+
+
+def _from_complete_row(format_: TableFormat[Record], row: Row) -> Record:
     return format_.from_row(row)
 
 

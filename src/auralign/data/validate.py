@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -50,8 +51,8 @@ class _Study:
 def validate_study(path: str | os.PathLike[str]) -> list[Problem]:
     """Every problem in the study at `path`, in the order of its files and rows.
 
-    Decodes every clip and compares its samples with its id. Raises DataError when there is no
-    study at all.
+    Decodes every clip and compares its samples with its id, unless `study.yaml` says that there is
+    no audio. Raises DataError when there is no study at all.
     """
     path = Path(path)
     header, problems = _read_header(path)
@@ -133,8 +134,16 @@ def _check_prompt(row: Row, study: _Study) -> Iterator[Finding]:
 def _check_clip(row: Row, study: _Study) -> Iterator[Finding]:
     yield from _check_prompt_id(row, study)
     yield from _check_file(row, "tokens_path", study.path)
-    findings = list(_check_file(row, "path", study.path))
+    if study.header is not None and not study.header.has_audio:
+        return
+    findings = [*_check_audio_columns(row), *_check_file(row, "path", study.path)]
     yield from findings or _check_audio(row, study.path)
+
+
+def _check_audio_columns(row: Row) -> Iterator[Finding]:
+    for field in ("sample_rate", "channels", "n_samples"):
+        if row[field] is None:
+            yield field, f"{field} is missing", "fill it in or drop the row"
 
 
 def _check_prompt_id(row: Row, study: _Study) -> Iterator[Finding]:
@@ -205,11 +214,12 @@ def _check_segment(
 ) -> Iterator[Finding]:
     if begin_s is None and end_s is None:
         return
-    duration_s = (clip["n_samples"] or 0) / (clip["sample_rate"] or 1)
+    known = clip["n_samples"] and clip["sample_rate"]
+    duration_s = clip["n_samples"] / clip["sample_rate"] if known else math.inf
     if begin_s is None or end_s is None or not 0 <= begin_s < end_s <= duration_s:
         what = (
             f"candidate {i} has the segment from {begin_s} s to {end_s} s, which is not within "
-            f"its clip of {duration_s:g} s"
+            f"its clip of {f'{duration_s:g} s' if known else 'unknown length'}"
         )
         yield "candidates", what, "correct the segment or drop the judgement"
 

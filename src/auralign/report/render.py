@@ -22,8 +22,8 @@ from auralign.report.spectrogram import palette, spectrogram
 
 def render_report(data: ReportData) -> str:
     """The whole page: style, script, sound and pictures are inside it."""
-    environment = _environment()
-    style, script = _source("report.css"), _source("report.js")
+    environment = template_environment()
+    style, script = template_source("report.css"), template_source("report.js")
     return environment.get_template("report.html.jinja").render(
         data=data,
         style=Markup(style),
@@ -42,7 +42,8 @@ def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def template_environment() -> Environment:
+    """The templates of this room, with its number formats as filters."""
     environment = Environment(
         loader=PackageLoader("auralign.report"),
         autoescape=True,
@@ -59,7 +60,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _source(name: str) -> str:
+def template_source(name: str) -> str:
+    """The text of a file in `templates`."""
     return resources.files("auralign.report").joinpath("templates", name).read_text("utf-8")
 
 

@@ -44,5 +44,5 @@ def test_all_derivatives_are_those_of_finite_differences(
 
 def test_far_tails_stay_finite() -> None:
     for link in (logit, probit):
-        terms = link(np.array([30.0, -40.0]), np.array([31.0, -39.0]))
+        terms = link(np.array([30.0, -40.0, 900.0]), np.array([31.0, -39.0, 950.0]))
         assert all(np.isfinite(values).all() for values in vars(terms).values())

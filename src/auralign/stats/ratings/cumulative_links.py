@@ -46,7 +46,7 @@ def logit(a: FloatArray, b: FloatArray) -> CategoryTerms:
         log_p=special.log_expit(b) + special.log_expit(-a) + np.log(apart),
         eta=low + high - 1,
         a=-low / np.maximum(high * apart, LEAST),
-        b=special.expit(-b) / (special.expit(-a) * apart),
+        b=special.expit(-b) / np.maximum(special.expit(-a) * apart, LEAST),
         eta_a=f_a,
         eta_b=f_b,
         weight=f_a + f_b,
