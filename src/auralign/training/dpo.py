@@ -1,17 +1,17 @@
 """Direct preference optimisation of a token policy against a frozen reference.
 
-The loss of a pair is the objective (`losses.PAIRWISE`) on log-ratios summed over scored codes,
-plus, with an anchor, the chosen clip's negative log-likelihood a code. The anchor keeps the
-likelihood of chosen clips from falling together with the rejected ones, which the objective alone
-allows (it only sees their difference).
+The loss of a pair is an objective over pairs (`losses.OBJECTIVES`) on log-probabilities summed over
+scored codes, plus, with an anchor, the chosen clip's negative log-likelihood a code. The anchor
+keeps the likelihood of chosen clips from falling together with the rejected ones, which an
+objective that sees only their difference allows.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from auralign.errors import ConfigError, DataError, did_you_mean
-from auralign.losses import PAIRWISE, mean_scored, sum_scored
+from auralign.losses import OBJECTIVES, Clips, Loss, Need, Pairs, mean_scored, sum_scored
 from auralign.policies.language_model import CodecLanguageModel
 from auralign.training.batches import similar_length_batches
 from auralign.types import Prompt, Tokens
@@ -27,6 +27,13 @@ from auralign.types import Prompt, Tokens
 Log = Callable[[int, dict[str, float]], None]
 Evaluate = Callable[[int], dict[str, float]]
 """Called with the epoch after each one; `held_out_preference` in its answer selects the epoch."""
+
+PAIRWISE = {
+    name: objective
+    for name, objective in OBJECTIVES.items()
+    if objective.data == "pairs" and objective.needs <= {Need.REFERENCE}
+}
+"""Objectives whose needs this loop meets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +48,14 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class DpoSettings:
-    """`beta` belongs to log-ratios summed over codes; `anchor_weight` to a mean over codes."""
+    """`options` are those of the objective; `anchor_weight` belongs to a mean over codes."""
 
-    beta: float
     learning_rate: float
     n_epochs: int
     batch_size: int
     anchor_weight: float = 0.0
     objective: str = "dpo"
+    options: Mapping[str, Any] = field(default_factory=dict)
     warmup_steps: int = 10
     max_grad_norm: float = 1.0
 
@@ -75,16 +82,12 @@ def train_dpo(
     """Trains `policy` in place and leaves it with the weights of the best (or the last) epoch.
 
     The best epoch is the one with the highest `held_out_preference`. Raises DataError without
-    pairs, ConfigError for an objective that is not in `losses.PAIRWISE`; asserts that the reference
-    is frozen and has not changed.
+    pairs, ConfigError for an objective that is not in `PAIRWISE` or an option that it does not
+    take; asserts that the reference is frozen and has not changed.
     """
     if not pairs:
         raise DataError("alignment needs at least one preference pair and got none: collect votes")
-    if settings.objective not in PAIRWISE:
-        raise ConfigError(
-            f"expected an objective out of {', '.join(PAIRWISE)}, got '{settings.objective}'"
-            f"{did_you_mean(settings.objective, PAIRWISE)}"
-        )
+    objective = _objective(settings)
     frozen = reference.weights_hash()
     reference_logps = _reference_logps(reference, pairs)
     lengths = [max(p.chosen.shape[1], p.rejected.shape[1]) for p in pairs]
@@ -109,7 +112,9 @@ def train_dpo(
                 )
             assert not reference.model.training, "the reference must stay in evaluation mode"
             batch = [pairs[i] for i in rows]
-            loss, diagnostics = _loss(policy, batch, reference_logps[rows], settings)
+            loss, diagnostics = _loss(
+                policy, batch, reference_logps[rows], objective, settings.anchor_weight
+            )
             optimiser.zero_grad()
             loss.backward()
             clip_grad_norm_(policy.model.parameters(), settings.max_grad_norm)
@@ -137,29 +142,43 @@ def _reference_logps(reference: CodecLanguageModel, pairs: Sequence[TokenPair]) 
     return torch.from_numpy(np.stack(columns, axis=1)).float()
 
 
+def _objective(settings: DpoSettings) -> Callable[[Pairs], Loss]:
+    """The objective with its options; ConfigError for a name or an option that is not known."""
+    if settings.objective not in PAIRWISE:
+        raise ConfigError(
+            f"expected an objective out of {', '.join(PAIRWISE)}, got '{settings.objective}'"
+            f"{did_you_mean(settings.objective, PAIRWISE)}"
+        )
+    return PAIRWISE[settings.objective].bind(settings.options)
+
+
 def _loss(
-    policy: CodecLanguageModel, pairs: Sequence[TokenPair], reference: Tensor, settings: DpoSettings
+    policy: CodecLanguageModel,
+    pairs: Sequence[TokenPair],
+    reference: Tensor,
+    objective: Callable[[Pairs], Loss],
+    anchor_weight: float,
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean loss of a batch and its diagnostics; one forward pass for both sides."""
-    prompts = [p.prompt for p in pairs]
-    clips = [p.chosen for p in pairs] + [p.rejected for p in pairs]
-    token_logps, scored = policy.token_logps(prompts * 2, clips)
-    logps = sum_scored(token_logps, scored)
     n = len(pairs)
-    chosen, rejected = logps[:n] - reference[:, 0], logps[n:] - reference[:, 1]
+    clips = [p.chosen for p in pairs] + [p.rejected for p in pairs]
+    token_logps, scored = policy.token_logps([p.prompt for p in pairs] * 2, clips)
+    logps, n_codes = sum_scored(token_logps, scored), scored.sum((-2, -1))
+    chosen = Clips(logps[:n], n_codes[:n], reference[:, 0])
+    rejected = Clips(logps[n:], n_codes[n:], reference[:, 1])
     anchor = -mean_scored(token_logps[:n], scored[:n])
-    per_pair = PAIRWISE[settings.objective](chosen, rejected, beta=settings.beta)
+    per_pair, found = objective(Pairs(chosen, rejected))
     weights = torch.tensor([p.weight for p in pairs])
-    loss = (weights * (per_pair + settings.anchor_weight * anchor)).sum() / weights.sum()
-    margin = (chosen - rejected).detach()
+    loss = (weights * (per_pair + anchor_weight * anchor)).sum() / weights.sum()
+    chosen_ratio, rejected_ratio = chosen.log_ratio.detach(), rejected.log_ratio.detach()
     return loss, {
-        "margin": settings.beta * margin.mean().item(),
-        "accuracy": (1 + margin.sign()).mean().item() / 2,
-        "chosen_logp": logps[:n].mean().item(),
-        "rejected_logp": logps[n:].mean().item(),
-        "chosen_log_ratio": chosen.mean().item(),
-        "rejected_log_ratio": rejected.mean().item(),
-        "chosen_log_ratio_per_code": (chosen / scored[:n].sum((-2, -1))).mean().item(),
+        "margin": (found["chosen_reward"] - found["rejected_reward"]).mean().item(),
+        "accuracy": (1 + (chosen_ratio - rejected_ratio).sign()).mean().item() / 2,
+        "chosen_logp": chosen.logp.mean().item(),
+        "rejected_logp": rejected.logp.mean().item(),
+        "chosen_log_ratio": chosen_ratio.mean().item(),
+        "rejected_log_ratio": rejected_ratio.mean().item(),
+        "chosen_log_ratio_per_code": (chosen_ratio / chosen.n_codes).mean().item(),
     }
 
 

@@ -164,7 +164,7 @@ class _Run:
             self.policy,
             self.trial.reference,
             pairs,
-            DpoSettings(**options.model_dump()),
+            DpoSettings(options={"beta": options.beta}, **options.model_dump(exclude={"beta"})),
             generator=self.context.generator(f"batches {self.name} {before}"),
             log=log,
             evaluate=lambda epoch: self.trial.judge(self.policy),
