@@ -36,6 +36,7 @@ lint: install ## check style, types and floors
 	$(BIN)/lint-imports --no-logo
 
 bench: install ## measure the numbers that the project promises
+	$(PIP_INSTALL) -e '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: install ## build the pages into docs/_build/html; a warning is an error

@@ -49,20 +49,23 @@ def reward(features, audios) -> BradleyTerryReward:
 
 def test_features_are_states_fit_errors_pace_and_the_asked_voice(features, audios):
     table = features(audios, PROMPTS)
-    assert table.shape == (3, 2 * WIDTH + 6 + 3)
+    assert table.shape == (3, 2 * WIDTH + 7 + 3)
     assert table.dtype == np.float32
     texts = [p.text for p in PROMPTS]
     encoder = features.encoder
     heard = encoder.listen(audios, texts)
     errors = word_errors(texts, heard.transcripts)
     np.testing.assert_array_equal(table[:, : 2 * WIDTH], heard.pooled)
-    nll, log_nll, log_excess, error_rate, pace, off_pace, *voice = table[:, 2 * WIDTH :].T
+    nll, log_nll, log_excess, error_rate, pace, off_pace, crest, *voice = table[:, 2 * WIDTH :].T
     np.testing.assert_allclose(nll, heard.nll_per_word, rtol=1e-6)
     np.testing.assert_allclose(log_nll, np.log1p(heard.nll_per_word), rtol=1e-6)
     np.testing.assert_allclose(log_excess, np.log1p(heard.excess), rtol=1e-6)
     np.testing.assert_allclose(error_rate, [wrong / n for wrong, n in errors])
     np.testing.assert_allclose(pace, np.log([0.5 / 2, 0.9 / 1, 0.4 / 1]), rtol=1e-6)
     np.testing.assert_allclose(off_pace, (pace - np.log(0.4)) ** 2, rtol=1e-5, atol=1e-9)
+    mono = [audio.mono().astype(float) for audio in audios]
+    expected = [np.log(np.abs(x).max() / np.sqrt((x**2).mean())) for x in mono]
+    np.testing.assert_allclose(crest, expected, rtol=1e-5)
     # No voice, ann, bob.
     np.testing.assert_array_equal(np.transpose(voice), [[0, 1, 0], [0, 0, 1], [1, 0, 0]])
 

@@ -1,0 +1,238 @@
+"""Causal language models of transformers whose vocabulary holds codec tokens.
+
+Orpheus, Llasa, Spark and NeuTTS are made this way: a text model got some thousand more words, one
+for each code of each codebook, and speaks by writing them. Which ids stand for which codes is a
+`TokenMap`; how a prompt is written is a function from `Prompt` to ids. Codebooks are flat, frame
+by frame. A codec with several codes of one codebook in a frame (SNAC has seven in Orpheus) counts
+here as one with as many codebooks as there are codes in a frame. What a model writes before the
+first frame, such as the speaker's tokens of Spark, belongs to the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auralign.errors import ConfigError, DataError
+from auralign.policies import hub
+from auralign.policies.autoregression import PromptBlock, response_logits, sample_responses
+from auralign.policies.layouts import append_end, from_flat, pad_clips, require_clips, to_flat
+from auralign.policies.model_policy import ModelPolicy
+from auralign.types import Prompt, Tokens
+
+EncodePrompt = Callable[[Prompt], Sequence[int]]
+"""The ids that stand before the first code; a tokenizer's (`tokenizer_prompts`) or your own."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenMap:
+    """Which id of the vocabulary stands for which code.
+
+    ids      int64 [codebook, codebook_size]; two codebooks may share ids, as the place tells them
+    end_id   what is written instead of a next frame
+    """
+
+    ids: NDArray[np.int64]
+    end_id: int
+
+    def __post_init__(self) -> None:
+        for book, ids in enumerate(self.ids):
+            if len(np.unique(ids)) != len(ids) or self.end_id in ids or ids.min() < 0:
+                raise ConfigError(
+                    f"expected an id of its own for each code of codebook {book} and for the end "
+                    f"({self.end_id}), got ids {ids.min()} to {ids.max()}, {len(np.unique(ids))} "
+                    f"different ones for {len(ids)} codes: correct the token map"
+                )
+
+    @classmethod
+    def from_offsets(cls, first_ids: Sequence[int], codebook_size: int, *, end_id: int) -> TokenMap:
+        """Code c of codebook k is id `first_ids[k] + c`."""
+        return cls(np.array(first_ids)[:, None] + np.arange(codebook_size), end_id)
+
+    @classmethod
+    def from_tokenizer(
+        cls, tokenizer: Any, patterns: Sequence[str], codebook_size: int, *, end_token: str
+    ) -> TokenMap:
+        """Code c of codebook k is the token `patterns[k].format(c)`, such as `<|s_{}|>`.
+
+        Raises ConfigError for a token that the tokenizer does not have.
+        """
+        known = tokenizer.get_vocab()
+        rows = [[pattern.format(c) for c in range(codebook_size)] for pattern in patterns]
+        missing = [word for row in [*rows, [end_token]] for word in row if word not in known]
+        if missing:
+            raise ConfigError(
+                f"expected a token for each code in the vocabulary, got none for {len(missing)} of "
+                f"them, such as '{missing[0]}': correct the pattern or the codebook size"
+            )
+        return cls(np.array([[known[word] for word in row] for row in rows]), known[end_token])
+
+    @property
+    def n_codebooks(self) -> int:
+        return int(self.ids.shape[0])
+
+    @property
+    def codebook_size(self) -> int:
+        return int(self.ids.shape[1])
+
+    def codes(self, ids: NDArray[np.int64]) -> Tokens:
+        """Ids of whole frames, `[time * codebook]` -> codes `[codebook, time]`.
+
+        Raises DataError for an id that stands for no code at its place.
+        """
+        frames = from_flat(torch.from_numpy(ids)[None], self.n_codebooks)[0].numpy()
+        codes = np.empty_like(frames)
+        for book, row in enumerate(frames):
+            order = np.argsort(self.ids[book])
+            places = np.searchsorted(self.ids[book], row, sorter=order)
+            codes[book] = order[places.clip(max=len(order) - 1)]
+            foreign = self.ids[book, codes[book]] != row
+            if foreign.any():
+                raise DataError(
+                    f"expected codes of codebook {book} at every {self.n_codebooks}th place, got "
+                    f"id {row[foreign][0]} in frame {foreign.argmax()}: cut the response before it"
+                )
+        return codes
+
+
+def tokenizer_prompts(
+    tokenizer: Any,
+    pattern: str = "{text}",
+    *,
+    before: Sequence[int] = (),
+    after: Sequence[int] = (),
+) -> EncodePrompt:
+    """Prompts written by a tokenizer: `before`, the ids of the filled pattern, `after`.
+
+    The pattern may name `text` and `condition`. The tokenizer adds no ids of its own: those that a
+    model wants (begin of text, begin of speech) stand in `before` and `after`.
+    """
+
+    def encode(prompt: Prompt) -> list[int]:
+        words = pattern.format(text=prompt.text, condition=prompt.condition or "")
+        return [*before, *tokenizer(words, add_special_tokens=False)["input_ids"], *after]
+
+    return encode
+
+
+@dataclass(frozen=True, eq=False)
+class CausalCodecPolicy(ModelPolicy):
+    """A `TokenPolicy` over a causal language model that writes codec tokens.
+
+    `softmax_over` says what a log-probability is. Over the `vocabulary`, it is the model's own, as
+    in its pretraining and as engines sample that do not restrict it. Over the `codes`, it is that
+    of the codes that may come at a place (and of the end at the begin of a frame, except the
+    first), so that clips have the exact probability that `sample` draws them with; `sample` always
+    keeps to these. For a trained model the two differ by the little that it wastes on other words.
+    """
+
+    tokens: TokenMap
+    encode_prompt: EncodePrompt
+    max_frames: int
+    softmax_over: Literal["vocabulary", "codes"] = "vocabulary"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        size = self.model.get_output_embeddings().weight.shape[0]
+        highest = max(int(self.tokens.ids.max()), self.tokens.end_id)
+        if highest >= size:
+            raise ConfigError(
+                f"expected a token map within the model's vocabulary of {size}, got id {highest}: "
+                "choose the model that was trained on these codes"
+            )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        tokens: TokenMap,
+        encode_prompt: EncodePrompt,
+        *,
+        max_frames: int,
+        softmax_over: Literal["vocabulary", "codes"] = "vocabulary",
+        dtype: torch.dtype = torch.float32,
+        revision: str | None = None,
+        local_files_only: bool = False,
+    ) -> CausalCodecPolicy:
+        """The model in a folder or on the hub; options and errors of `hub.load_model`."""
+        model = hub.load_model(
+            "AutoModelForCausalLM",
+            name,
+            dtype=dtype,
+            revision=revision,
+            local_files_only=local_files_only,
+        )
+        return cls(model, tokens, encode_prompt, max_frames, softmax_over)
+
+    def logits(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As in `ModelPolicy`; `size` is the vocabulary's, or one more than the codebook's."""
+        books, size = self.tokens.n_codebooks, self.tokens.codebook_size
+        require_clips(tokens, n_codebooks=books, codebook_size=size, max_frames=self.max_frames)
+        codes, scored = append_end(*pad_clips(tokens), end=size, max_frames=self.max_frames)
+        codes, scored = codes.to(self.device), scored.to(self.device)
+        table = self._table()
+        ids = table[torch.arange(books, device=self.device)[:, None], codes]
+        response = to_flat(ids)
+        flat = response_logits(
+            self.model, self._prompts(prompts), response, logits_to_keep=response.shape[1]
+        )
+        logits = from_flat(flat, books)
+        if self.softmax_over == "vocabulary":
+            return logits, ids, scored
+        return _possible(logits, table), codes, scored
+
+    def sample_clips(
+        self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator
+    ) -> tuple[list[Tokens], NDArray[np.bool_]]:
+        table, books = self._table(), self.tokens.n_codebooks
+
+        def choices(position: int) -> Tensor:
+            may_end = position > 0 and position % books == 0
+            return table[position % books] if may_end else table[position % books, :-1]
+
+        ids, ended = sample_responses(
+            self.model,
+            self._prompts(prompts),
+            choices,
+            end_id=self.tokens.end_id,
+            max_ids=self.max_frames * books,
+            temperature=temperature,
+            generator=generator,
+        )
+        # An end at the very limit is not drawn: such a clip counts as cut off, in `logits` too.
+        return [self.tokens.codes(row.numpy()) for row in ids], np.array(ended)
+
+    def _prompts(self, prompts: Sequence[Prompt]) -> PromptBlock:
+        rows = [self.encode_prompt(prompt) for prompt in prompts]
+        for prompt, row in zip(prompts, rows, strict=True):
+            if not len(row):
+                raise DataError(
+                    f"prompt '{prompt.id}': expected at least one id before the codes, got none: "
+                    "let the prompt begin with the model's begin-of-text id"
+                )
+        return PromptBlock.of(rows, self.device)
+
+    def _table(self) -> Tensor:
+        """Ids of the codes of each codebook, and of the end: `[codebook, codebook_size + 1]`."""
+        ends = np.full((self.tokens.n_codebooks, 1), self.tokens.end_id)
+        return torch.from_numpy(np.hstack([self.tokens.ids, ends])).to(self.device)
+
+
+def _possible(logits: Tensor, table: Tensor) -> Tensor:
+    """Of logits `[batch, codebook, time, vocabulary]` those in `table` `[codebook, size]`.
+
+    The end, last in the table, may come in codebook 0 after the first frame.
+    """
+    possible = torch.stack([logits[:, k][..., ids] for k, ids in enumerate(table)], dim=1)
+    no_end = torch.ones(possible.shape[1:3], dtype=torch.bool, device=logits.device)
+    no_end[0, 1:] = False
+    end = possible[..., -1].masked_fill(no_end, -torch.inf)
+    return torch.cat([possible[..., :-1], end[..., None]], dim=-1)

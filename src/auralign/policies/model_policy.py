@@ -1,0 +1,144 @@
+"""A `TokenPolicy` made of a model's logits and a sampler: the adapters', or one of your own."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auralign.errors import ConfigError
+from auralign.policies import hub
+from auralign.policies.language_model import length_batches
+from auralign.types import Prompt, Rollout, Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPolicy(ABC):
+    """A `TokenPolicy` over any torch module, from its `logits` and its `sample_clips`.
+
+    The model's dropout is switched off for good when the policy is made (`hub.disable_dropout`).
+    """
+
+    model: Any
+
+    def __post_init__(self) -> None:
+        hub.disable_dropout(self.model)
+
+    @abstractmethod
+    def logits(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits `[batch, codebook, time, size]`, what was drawn, and which places are scored.
+
+        What was drawn is int64 `[batch, codebook, time]`, an index into the last axis of the
+        logits; the mask of the scored places has the same shape. Raises DataError for prompts and
+        codes that this policy cannot have seen or made.
+        """
+
+    @abstractmethod
+    def sample_clips(
+        self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator
+    ) -> tuple[list[Tokens], NDArray[np.bool_]]:
+        """One clip for each prompt, and whether it ended itself."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    def token_logps(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
+    ) -> tuple[Tensor, Tensor]:
+        """float32 log-probabilities and scored mask, `[batch, codebook, time]`, with a gradient.
+
+        The softmax is computed in float32 whatever the dtype of the weights: logits of 16 bits tie
+        and round. The time axis has one place more than the longest clip where clips end with an
+        end code. Raises DataError as `logits`.
+        """
+        logits, drawn, scored = self.logits(prompts, tokens)
+        # Scored places are picked first: what stands elsewhere reaches no value and no gradient.
+        picked = torch.log_softmax(logits[scored].float(), dim=-1)
+        picked = picked.gather(-1, drawn[scored][:, None])[:, 0]
+        return picked.new_zeros(scored.shape).masked_scatter(scored, picked), scored
+
+    def sft_loss(self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]) -> Tensor:
+        """Mean negative log-likelihood over all scored codes of the batch, nats a code."""
+        token_logps, scored = self.token_logps(prompts, tokens)
+        return -token_logps.sum() / scored.sum()
+
+    @torch.no_grad()
+    def sample(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        *,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+        batch_size: int = 32,
+    ) -> Rollout:
+        """`n` clips for each prompt, prompt-major, with the policy's log-probabilities in nats.
+
+        The log-probabilities are those of `token_logps` (temperature 1), whatever the clips were
+        drawn with. Raises ConfigError unless `temperature` is positive.
+        """
+        if temperature <= 0:
+            raise ConfigError(f"temperature must be above 0, got {temperature:g}")
+        index = np.repeat(np.arange(len(prompts)), n)
+        asked = [prompts[i] for i in index.tolist()]
+        tokens: list[Tokens] = []
+        terminated: list[NDArray[np.bool_]] = []
+        for start in range(0, len(asked), batch_size):
+            part = asked[start : start + batch_size]
+            clips, ended = self.sample_clips(part, temperature, generator)
+            tokens += clips
+            terminated.append(ended)
+        logp = self.sequence_logps(asked, tokens, batch_size=batch_size)
+        return Rollout(index, tokens, np.concatenate(terminated), logp)
+
+    @torch.no_grad()
+    def sequence_logps(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int = 32
+    ) -> NDArray[np.float64]:
+        """Sum over scored codes, float64 `[clips]`, in batches of similar length."""
+        logps = np.zeros(len(tokens))
+        for rows in length_batches(tokens, batch_size):
+            values, _ = self.token_logps([prompts[i] for i in rows], [tokens[i] for i in rows])
+            logps[rows] = values.double().sum((-2, -1)).cpu().numpy()
+        return logps
+
+    @torch.no_grad()
+    def token_entropy(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int = 32
+    ) -> float:
+        """Mean entropy in nats of the distributions that the scored codes are drawn from."""
+        total, count = 0.0, 0
+        for rows in length_batches(tokens, batch_size):
+            logits, _, scored = self.logits([prompts[i] for i in rows], [tokens[i] for i in rows])
+            entropy = torch.special.entr(torch.softmax(logits[scored].float(), dim=-1)).sum(-1)
+            total += entropy.double().sum().item()
+            count += int(scored.sum())
+        return total / count
+
+    def frozen_copy(self) -> Self:
+        """A reference: same weights, evaluation mode, no gradients, outside the module tree."""
+        model = copy.deepcopy(self.model).eval().requires_grad_(False)
+        return dataclasses.replace(self, model=model)
+
+    def weights_hash(self) -> str:
+        """SHA-256 over all weights: tells whether a reference has stayed what it was."""
+        return hub.weights_hash(self.model.state_dict())
+
+
+def draw(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    """One index for each row of logits `[batch, size]`, int64 `[batch]`, on their device."""
+    probabilities = torch.softmax(logits.float() / temperature, dim=-1).to(generator.device)
+    return torch.multinomial(probabilities, 1, generator=generator)[:, 0].to(logits.device)
