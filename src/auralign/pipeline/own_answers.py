@@ -18,9 +18,9 @@ from auralign.preferences.pairs import pairs_from_rewards
 from auralign.training.dpo import TokenPair
 from auralign.types import PreferencePair, Prompt, Split, Tokens
 
-ROUGH_ITERATIONS = 2
-"""Of the phase reconstruction, for clips that only the reward model hears: it hears magnitudes, and
-its scores correlate at 0.998 with those of well reconstructed clips."""
+ROUGH_ITERATIONS = 6
+"""Of the phase reconstruction, for clips that only the reward model hears: of the waveform it takes
+the crest factor alone."""
 
 
 class Pairs(NamedTuple):

@@ -32,8 +32,9 @@ class SpeechFeatures:
 
     Pooled states of the encoder, how well the encoder hears the asked words (negative
     log-likelihood, its excess over that of the heard words, word error), log seconds per word and
-    its squared distance from the usual (too fast and too slow are alike), and which voice was
-    asked for. Log-likelihoods enter by their logarithms too: beyond a few nats wrong is wrong.
+    its squared distance from the usual (too fast and too slow are alike), the crest factor (what
+    clipping does to the waveform is not in the encoder's spectra), and which voice was asked for.
+    Log-likelihoods enter by their logarithms too: beyond a few nats wrong is wrong.
     """
 
     encoder: CtcRecogniser
@@ -54,9 +55,16 @@ class SpeechFeatures:
             errors[:, 0] / errors[:, 1],
             log_pace,
             (log_pace - LOG_USUAL_PACE) ** 2,
+            [_log_crest_factor(audio) for audio in audios],
             asked,
         )
         return np.column_stack(columns).astype(np.float32)
+
+
+def _log_crest_factor(audio: Audio) -> float:
+    """Logarithm of peak over RMS."""
+    samples = audio.mono().astype(np.float64)
+    return float(np.log(np.abs(samples).max() + 1e-8) - 0.5 * np.log(np.mean(samples**2) + 1e-12))
 
 
 @dataclass(frozen=True, eq=False)
