@@ -13,6 +13,7 @@ VERBS = {
     "quickstart": "auralign.cli.run:quickstart",
     "run": "auralign.cli.run:run",
     "data": "auralign.cli.data:data",
+    "align": "auralign.cli.align:align",
     "stats": "auralign.cli.stats:stats",
 }
 
