@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -24,6 +25,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
+from auralign.stats.agreement import krippendorff_alpha
 from auralign.stats.comparisons import comparisons_of
 from auralign.stats.pairs import bootstrap_worths, fit_bradley_terry
 from auralign.types import Comparisons
@@ -38,6 +40,7 @@ SLOW_ITEMS = 1_000  # beyond, dense peers take minutes and gigabytes
 PACKAGES = {
     "choix": "choix",
     "evalica": "evalica",
+    "krippendorff": "krippendorff",
     "sklearn": "scikit-learn",
     "crowdkit.aggregation": "crowd-kit",
 }
@@ -54,6 +57,7 @@ def measure(*, quick: bool, runs_dir: Path | None) -> Report:
     ties = (1_000, 100_000, 5.0) if quick else (10_000, 1_000_000, 100.0)
     claims += _tie_claims(*ties, details)
     claims += _bootstrap_claims(200 if quick else 1000, details)
+    claims += _alpha_claims(2_000 if quick else 10_000, details)
     claims += _chain_claim(1_000 if quick else 10_000, details)
     claims.append(_import_claim(details))
     missing = [name for module, name in PACKAGES.items() if not _found(module)]
@@ -167,6 +171,29 @@ def _bootstrap_claims(n_resamples: int, details: dict[str, Any]) -> list[Claim]:
         how = f"{fastest} {seconds[fastest]:.3g} s, auralign {ours:.3g} s, same resamples"
         claims.append(Claim(name, ">=", 4, seconds[fastest] / ours, how))
     return claims
+
+
+def _alpha_claims(n_units: int, details: dict[str, Any]) -> list[Claim]:
+    """20 raters with sliders from 0 to 100; the level of measurement on which we gain least."""
+    if not _found("krippendorff"):
+        return []
+    import krippendorff
+
+    ratings = np.random.default_rng(SEED).integers(0, 101, (20, n_units)).astype(np.float64)
+    ratios: dict[str, float] = {}
+    for level in ("nominal", "ordinal", "interval", "ratio"):
+        solvers = {
+            "auralign": partial(krippendorff_alpha, ratings, level_of_measurement=level),
+            "krippendorff": partial(krippendorff.alpha, ratings, level_of_measurement=level),
+        }
+        seconds, found = _by_turns(solvers, 3)
+        assert abs(found["auralign"] - found["krippendorff"]) < 1e-9, "both give the same alpha"
+        ratios[level] = seconds["krippendorff"] / seconds["auralign"]
+        details[f"alpha, {level}, {n_units} x 20 sliders"] = seconds
+    worst = min(ratios, key=lambda level: ratios[level])
+    how = f"median of 3; {worst}, the level with the least gain of {', '.join(ratios)}"
+    name = f"alpha of {n_units} x 20 sliders: krippendorff / auralign"
+    return [Claim(name, ">=", 50, ratios[worst], how)]
 
 
 def _chain_claim(n_items: int, details: dict[str, Any]) -> list[Claim]:
