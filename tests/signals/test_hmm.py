@@ -150,6 +150,7 @@ def test_a_clip_too_short_for_its_text_is_an_error_that_names_it():
 
 @pytest.mark.realdata
 @pytest.mark.skipif(not fsdd_folder().is_dir(), reason="no fsdd folder in AURALIGN_DATA")
+@pytest.mark.slow
 def test_it_hears_real_speakers_in_unseen_takes():
     train, test = (
         fsdd_digit_corpus(
