@@ -43,7 +43,7 @@ def comparisons_from(
     return Comparisons(
         first=codes[0::2],
         second=codes[1::2],
-        outcome=np.array([_share_of_first(pairs[k]) for k in used]),
+        outcome=np.array([share_of_first(pairs[k]) for k in used]),
         weight=np.ones(len(used)),
         rater=rater,
         cluster=cluster,
@@ -185,7 +185,8 @@ def _usable(judgement: Judgement, items: Sequence[str], include_ties: bool) -> b
     return items[0] != items[1] and judgement.outcome not in left_out
 
 
-def _share_of_first(judgement: Judgement) -> float:
+def share_of_first(judgement: Judgement) -> float:
+    """1 where the candidate presented first won, 0 where it lost, 0.5 for a tie."""
     return 0.5 if judgement.outcome in TIES else float(judgement.outcome is Outcome.A)
 
 

@@ -80,7 +80,7 @@ def win_rate(
     n_clusters = min(size for _, size in sides.values() if size > 1)
     over = " x ".join(_count_of(name, size) for name, (_, size) in sides.items())
     if np.ptp(votes) == 0:
-        low, high = _clopper_pearson(float(votes[0]), n_clusters, level)
+        low, high = exact_limits(float(votes[0]) * n_clusters, n_clusters, level)
         method = f"win rate, ties half; all votes equal: Clopper-Pearson on {n_clusters} clusters"
     else:
         draws = _two_way_means(votes, sides["listener"], sides["prompt"], n_resamples, rng)
@@ -181,10 +181,11 @@ def _percentile(value: float, draws: FloatArray, level: float) -> tuple[float, f
     return float(low), float(high), f" ({empty} without a value, left out)" if empty else ""
 
 
-def _clopper_pearson(share: float, n: int, level: float) -> tuple[float, float]:
-    won, tail = share * n, (1 - level) / 2
-    low = special.betaincinv(won, n - won + 1, tail) if won > 0 else 0.0
-    high = special.betaincinv(won + 1, n - won, 1 - tail) if won < n else 1.0
+def exact_limits(successes: float, n: float, level: float) -> tuple[float, float]:
+    """Limits of a binomial share (Clopper & Pearson 1934, Biometrika 26:404)."""
+    tail, failures = (1 - level) / 2, n - successes
+    low = special.betaincinv(successes, failures + 1, tail) if successes > 0 else 0.0
+    high = special.betaincinv(successes + 1, failures, 1 - tail) if failures > 0 else 1.0
     return float(low), float(high)
 
 

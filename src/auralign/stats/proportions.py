@@ -8,7 +8,7 @@ from scipy import special
 
 from auralign.errors import DataError
 from auralign.stats.arrays import sum_by
-from auralign.stats.intervals import Labels, check_level
+from auralign.stats.intervals import Labels, check_level, exact_limits
 from auralign.types import Estimate
 
 
@@ -21,7 +21,7 @@ def clopper_pearson(successes: float, n: float, *, level: float = 0.95) -> Estim
     check_level(level)
     if not 0 <= successes <= n or n <= 0:
         raise DataError(f"expected 0 <= successes <= n and n > 0, got {successes} of {n}")
-    low, high = _beta_quantiles(successes, n, level)
+    low, high = exact_limits(successes, n, level)
     method = "share of trials; Clopper-Pearson"
     return Estimate(successes / n, low, high, level, round(n), round(n), method)
 
@@ -52,7 +52,7 @@ def clustered_share(
     share = float(won.sum()) / total
     n_clusters = len(names)
     n = min(_effective_trials(won - share * tried, cluster, share, total, level), total)
-    low, high = _beta_quantiles(share * n, n, level)
+    low, high = exact_limits(share * n, n, level)
     method = f"share; Clopper-Pearson on {n:.1f} effective trials in {n_clusters} clusters"
     return Estimate(share, low, high, level, round(total), n_clusters, method)
 
@@ -76,10 +76,3 @@ def _effective_trials(
         np.array([max(total - 1, 1), n_clusters - 1]), (1 + level) / 2
     )
     return float(share * (1 - share) / variance * (t_plain / t_clusters) ** 2)
-
-
-def _beta_quantiles(successes: float, n: float, level: float) -> tuple[float, float]:
-    tail, failures = (1 - level) / 2, n - successes
-    low = special.betaincinv(successes, failures + 1, tail) if successes > 0 else 0.0
-    high = special.betaincinv(successes + 1, failures, 1 - tail) if failures > 0 else 1.0
-    return float(low), float(high)

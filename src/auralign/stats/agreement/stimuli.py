@@ -9,7 +9,7 @@ import numpy as np
 
 from auralign.errors import DataError
 from auralign.stats.arrays import FloatArray, IntArray, sum_by
-from auralign.stats.comparisons import TIES, encode, pair_judgements
+from auralign.stats.comparisons import TIES, encode, pair_judgements, share_of_first
 from auralign.types import Candidate, Judgement, Outcome
 
 
@@ -96,11 +96,6 @@ def decisive_votes(judgements: Iterable[Judgement], dimension: str) -> Votes:
         cluster=cluster,
         raters=raters,
     )
-
-
-def share_of_first(judgement: Judgement) -> float:
-    """1 where the candidate presented first won, 0 where it lost, 0.5 for a tie."""
-    return 0.5 if judgement.outcome in TIES else float(judgement.outcome is Outcome.A)
 
 
 def is_answer(judgement: Judgement) -> bool:
