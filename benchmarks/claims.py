@@ -58,7 +58,7 @@ def to_markdown(reports: Mapping[str, Report]) -> str:
             "|---|---|---|---|---|",
         ]
         lines += [
-            f"| {c.name} | {c.relation} {c.target:g} | {c.value:.3f} | "
+            f"| {c.name} | {c.relation} {c.target:g} | {c.value:.4g} | "
             f"{'yes' if c.ok else 'NO'} | {c.how} |"
             for c in report.claims
         ]
