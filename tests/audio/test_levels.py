@@ -8,6 +8,7 @@ from auralign.audio.levels import (
     active_duration_s,
     at_rms,
     clipping_share,
+    log_crest_factor,
     loudness_lufs,
     noise_floor_dbfs,
     peak_dbfs,
@@ -170,3 +171,11 @@ def test_silence_is_active_for_no_time_and_nothing_has_no_activity():
     assert silence_share(mono(np.zeros(16_000))) == 1
     assert active_duration_s(mono(np.zeros(0))) is None
     assert silence_share(mono(np.zeros(0))) is None
+
+
+def test_the_crest_factor_of_a_sine_is_root_two_and_of_a_square_wave_one():
+    phase = 2 * np.pi * 440 * np.arange(16_000) / 16_000
+    for wave, expected in ((np.sin(phase), np.log(2) / 2), (np.sign(np.sin(phase + 0.1)), 0.0)):
+        for level in (0.5, 0.01):
+            audio = Audio((level * wave).astype(np.float32)[None], 16_000)
+            assert log_crest_factor(audio) == pytest.approx(expected, abs=1e-3)

@@ -53,6 +53,15 @@ def peak_dbfs(audio: Audio) -> float | None:
     return _amplitude_db(audio.samples)
 
 
+def log_crest_factor(audio: Audio) -> float:
+    """Natural logarithm of peak over RMS of the mean over channels; clipping lowers it.
+
+    Small floors keep it finite for silence, where it means nothing.
+    """
+    samples = audio.mono().astype(np.float64)
+    return float(np.log(np.abs(samples).max() + 1e-8) - 0.5 * np.log(np.mean(samples**2) + 1e-12))
+
+
 def true_peak_dbtp(audio: Audio) -> float | None:
     """The peak of the waveform between samples [dBTP], by 4x oversampling; None for silence.
 

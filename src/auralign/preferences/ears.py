@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from auralign.audio.clips import resample
 from auralign.audio.degrade import add_noise
 from auralign.audio.features import stft
+from auralign.audio.levels import log_crest_factor
 from auralign.errors import DataError, did_you_mean
 from auralign.files import reading
 from auralign.signals.hmm import HmmRecogniser
@@ -94,7 +95,7 @@ class Ears:
                 self._voice_match(audio, prompt.condition or ""),
                 -_off_pace(audio.duration_s / n_words),
                 -_flatness(audio),
-                _crest(audio),
+                log_crest_factor(audio),
             )
             for audio, prompt, (wrong, n_words), unlike in zip(
                 audios, prompts, errors, misfit, strict=True
@@ -162,9 +163,3 @@ def _flatness(audio: Audio) -> float:
     """Mean Wiener entropy in the speech band over all frames: near 0 for noise, low for tones."""
     band = _log_spectrum(audio)[:, 6:200]
     return float((band.mean(axis=1) - np.log(np.exp(band).mean(axis=1))).mean())
-
-
-def _crest(audio: Audio) -> float:
-    """Logarithm of peak over RMS: distorted (flat-topped) sound has little of it."""
-    samples = audio.mono().astype(np.float64)
-    return float(np.log(np.abs(samples).max() + 1e-8) - 0.5 * np.log(np.mean(samples**2) + 1e-12))

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from auralign.audio.levels import log_crest_factor
 from auralign.files import reading, write_bytes
 from auralign.signals.ctc import CtcRecogniser
 from auralign.signals.words import word_errors
@@ -55,16 +56,10 @@ class SpeechFeatures:
             errors[:, 0] / errors[:, 1],
             log_pace,
             (log_pace - LOG_USUAL_PACE) ** 2,
-            [_log_crest_factor(audio) for audio in audios],
+            [log_crest_factor(audio) for audio in audios],
             asked,
         )
         return np.column_stack(columns).astype(np.float32)
-
-
-def _log_crest_factor(audio: Audio) -> float:
-    """Logarithm of peak over RMS."""
-    samples = audio.mono().astype(np.float64)
-    return float(np.log(np.abs(samples).max() + 1e-8) - 0.5 * np.log(np.mean(samples**2) + 1e-12))
 
 
 @dataclass(frozen=True, eq=False)

@@ -174,6 +174,13 @@ def _problems(c: Comparisons) -> Iterator[tuple[str, NDArray[np.bool_] | None]]:
     )
 
 
+def index_of(names: Sequence[str], name: str, kind: str = "item") -> int:
+    """Where `name` stands among the names of a fit; DataError with the nearest when it does not."""
+    if name not in names:
+        raise DataError(f"no {kind} '{name}' in this fit{did_you_mean(name, names)}")
+    return names.index(name)
+
+
 def _outside(index: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.bool_] | None:
     if index.min() >= 0 and index.max() < len(names):
         return None

@@ -11,6 +11,7 @@ from auralign.stats.intervals import check_level
 from auralign.types import Estimate
 
 FEW_CLUSTERS = 20
+"""Below so many clusters, errors clustered over them tend to be too small."""
 
 
 def clustered_errors(influence: FloatArray) -> FloatArray:

@@ -14,12 +14,12 @@ from auralign.stats.arrays import BoolArray, FloatArray, IntArray
 from auralign.stats.comparisons import check_comparisons, encode
 from auralign.stats.intervals import check_level
 from auralign.stats.pairs.separation import COLLINEAR
+from auralign.stats.sandwich import FEW_CLUSTERS
 from auralign.types import Comparisons, Estimate
 
 Levels = Mapping[str, Mapping[str, str]]
 
 ASSOCIATED = 0.1
-FEW_RATERS = 20
 
 
 @dataclass(frozen=True)
@@ -352,9 +352,10 @@ def _warnings(profiles: _Profiles) -> tuple[str, ...]:
                     f"'{a}' and '{b}' were not shown independently (Cramer's V {v:.2f}): effects "
                     "are averages over unequal mixes of the other attribute"
                 )
-    if profiles.n_raters < FEW_RATERS:
+    if profiles.n_raters < FEW_CLUSTERS:
         remarks.append(
-            f"{profiles.n_raters} raters: clustered errors tend to be too narrow below {FEW_RATERS}"
+            f"{profiles.n_raters} raters: clustered errors tend to be too narrow below "
+            f"{FEW_CLUSTERS}"
         )
     return tuple(remarks)
 

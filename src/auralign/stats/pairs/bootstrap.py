@@ -17,6 +17,7 @@ from scipy import special
 
 from auralign.errors import ConfigError, DataError, NotConvergedError, did_you_mean
 from auralign.stats.arrays import FloatArray, IntArray
+from auralign.stats.comparisons import index_of
 from auralign.stats.intervals import check_level
 from auralign.stats.pairs.batched_newton import Singles, maximise_tables, tables_are_strong
 from auralign.stats.pairs.bradley_terry_fit import BradleyTerryFit
@@ -73,7 +74,7 @@ class BootstrapWorths:
 
     def interval(self, item: str, *, level: float = 0.95, method: Method = "t") -> Estimate:
         """Interval of one log-worth (against the mean of its block); see `difference`."""
-        i = self._index(item)
+        i = index_of(self.items, item)
         return self._interval(float(self.log_worth[i]), self.draws[:, i], level, method)
 
     def difference(
@@ -85,7 +86,7 @@ class BootstrapWorths:
         units - 1, corrected by units / (units - 1). "percentile" takes quantiles of the draws:
         too narrow for few units, as draws spread away from zero more than the estimate does.
         """
-        i, j = self._index(first), self._index(second)
+        i, j = index_of(self.items, first), index_of(self.items, second)
         if self.block[i] != self.block[j]:
             raise DataError(f"'{first}' and '{second}' are in different blocks: not comparable")
         value = float(self.log_worth[i] - self.log_worth[j])
@@ -111,11 +112,6 @@ class BootstrapWorths:
         if self.n_without:
             text += f" ({self.n_without} without a maximum, left out)"
         return Estimate(value, low, high, level, self.n, self.n_units, text)
-
-    def _index(self, item: str) -> int:
-        if item not in self.items:
-            raise DataError(f"no item '{item}' in this fit{did_you_mean(item, self.items)}")
-        return self.items.index(item)
 
 
 def bootstrap_worths(

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from auralign.errors import ConfigError, DataError, NotConvergedError, did_you_mean
+from auralign.errors import ConfigError, DataError, NotConvergedError
 from auralign.stats.arrays import FloatArray, IntArray
+from auralign.stats.comparisons import index_of
 from auralign.stats.pairs.connectivity import count_parts
 from auralign.stats.pairs.fitted_model import MAX_DENSE_INVERSE, FittedModel
 from auralign.stats.pairs.standard_errors import (
-    FEW_RATERS,
     Errors,
     combined,
     contrast_interval,
@@ -24,7 +24,7 @@ from auralign.stats.pairs.standard_errors import (
     information_errors,
     rater_influence,
 )
-from auralign.stats.sandwich import clustered_errors
+from auralign.stats.sandwich import FEW_CLUSTERS, clustered_errors
 from auralign.types import Estimate
 
 ELO_PER_LOGIT = 400 / math.log(10)
@@ -138,7 +138,7 @@ class BradleyTerryFit:
         Raises `DataError` for an unknown item or items of two blocks, `NotConvergedError` with
         fewer than two raters (or clusters).
         """
-        i, j = self._index(first), self._index(second)
+        i, j = index_of(self.items, first), index_of(self.items, second)
         if self.block[i] != self.block[j]:
             raise DataError(f"'{first}' and '{second}' are in different blocks: not comparable")
         weights = np.zeros(len(self.items))
@@ -174,18 +174,13 @@ class BradleyTerryFit:
             "no ties: Davidson's nu is 0": self.nu == 0,
             "no ties: Rao & Kupper's threshold is 0": self.threshold == 0,
             f"{n_raters} raters: clustered_standard_errors tend to be too narrow below "
-            f"{FEW_RATERS}; take errors='jackknife'": 1 < n_raters < FEW_RATERS,
+            f"{FEW_CLUSTERS}; take errors='jackknife'": 1 < n_raters < FEW_CLUSTERS,
             "one rater: clustered_standard_errors do not exist": n_raters == 1,
             f"no standard_errors above {MAX_DENSE_INVERSE} items in a block": (
                 np.bincount(model.block).max() > MAX_DENSE_INVERSE
             ),
         }
         return self.remarks + tuple(text for text, applies in remarks.items() if applies)
-
-    def _index(self, item: str) -> int:
-        if item not in self.items:
-            raise DataError(f"no item '{item}' in this fit{did_you_mean(item, self.items)}")
-        return self.items.index(item)
 
 
 def _prior_remarks(model: FittedModel) -> dict[str, bool]:

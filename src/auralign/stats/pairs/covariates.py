@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from auralign.errors import ConfigError, DataError, did_you_mean
+from auralign.errors import ConfigError, DataError
 from auralign.stats.arrays import FloatArray, IntArray, sum_by
-from auralign.stats.comparisons import check_comparisons
+from auralign.stats.comparisons import check_comparisons, index_of
 from auralign.stats.newton import Slopes, maximise_dense
 from auralign.stats.pairs.separation import require_finite_coefficients
 from auralign.stats.sandwich import clustered_errors, clustered_interval, few_clusters_warning
@@ -80,9 +80,7 @@ class CovariateFit:
 
         Raises `DataError` for an unknown name, `NotConvergedError` with fewer than two raters.
         """
-        if name not in self.names:
-            raise DataError(f"no covariate '{name}' in this fit{did_you_mean(name, self.names)}")
-        k = self.names.index(name)
+        k = index_of(self.names, name, "covariate")
         method = f"Bradley-Terry coefficient of '{name}'"
         value = float(self.coefficients[k])
         return clustered_interval(value, self.influence[k], level, self.n, method)

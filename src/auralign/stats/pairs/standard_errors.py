@@ -39,7 +39,7 @@ jackknife             raters left out one by one, by one Newton step with the in
                       others (CR3: Bell & McCaffrey 2002, Surv. Methodol. 28:169): for few raters
 """
 
-FEW_RATERS = 20
+
 Part = tuple[int, FloatArray]
 
 

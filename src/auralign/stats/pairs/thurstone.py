@@ -17,9 +17,9 @@ from scipy import special
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from auralign.errors import ConfigError, DataError, NotConvergedError, did_you_mean
+from auralign.errors import ConfigError, DataError, NotConvergedError
 from auralign.stats.arrays import BoolArray, FloatArray, IntArray, sum_by
-from auralign.stats.comparisons import check_comparisons
+from auralign.stats.comparisons import check_comparisons, index_of
 from auralign.stats.newton import Slopes, centred_covariance, filled, maximise_dense
 from auralign.stats.pairs.connectivity import require_finite_worths
 from auralign.stats.pairs.pair_models import PairCounts
@@ -96,14 +96,9 @@ class ThurstoneFit:
 
         Raises `DataError` for an unknown item, `NotConvergedError` with fewer than two raters.
         """
-        i, j = self._index(first), self._index(second)
+        i, j = index_of(self.items, first), index_of(self.items, second)
         value, moved = float(self.scale[i] - self.scale[j]), self.influence[i] - self.influence[j]
         return clustered_interval(value, moved, level, self.n, "Thurstone difference, case V")
-
-    def _index(self, item: str) -> int:
-        if item not in self.items:
-            raise DataError(f"no item '{item}' in this fit{did_you_mean(item, self.items)}")
-        return self.items.index(item)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,8 +23,7 @@ from auralign.stats.planning.sample_size import (
     sign_test_sample_size,
     two_sample_t_sample_size,
 )
-
-FEW_LISTENERS = 20
+from auralign.stats.sandwich import FEW_CLUSTERS
 
 DESIGN_EFFECT = "design_effect = 1 + (judgements_per_listener - 1) icc (Kish 1965, Survey Sampling)"
 RECRUITED = "listeners = kept_listeners / (1 - rejected), rounded up"
@@ -275,10 +274,10 @@ def _study(
 
 
 def _warnings(kept: int) -> tuple[str, ...]:
-    if kept >= FEW_LISTENERS:
+    if kept >= FEW_CLUSTERS:
         return ()
     return (
-        f"{kept} listeners: below {FEW_LISTENERS}, intervals clustered by listener tend to be too "
+        f"{kept} listeners: below {FEW_CLUSTERS}, intervals clustered by listener tend to be too "
         "narrow and one unusual listener decides; recruit more who answer less",
     )
 

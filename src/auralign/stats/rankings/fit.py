@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from auralign.errors import DataError, did_you_mean
 from auralign.stats.arrays import FloatArray
+from auralign.stats.comparisons import index_of
 from auralign.stats.pairs.bradley_terry import ELO_PER_LOGIT
 from auralign.stats.sandwich import clustered_errors, clustered_interval
 from auralign.types import Estimate
@@ -75,13 +75,8 @@ class RankingFit:
 
         Raises `DataError` for an unknown item, `NotConvergedError` with fewer than two raters.
         """
-        i, j = self._index(first), self._index(second)
+        i, j = index_of(self.items, first), index_of(self.items, second)
         moved = self.scores.T @ (self.covariance[i] - self.covariance[j])
         value = float(self.log_worth[i] - self.log_worth[j])
         method = f"{self.model} difference of log-worths"
         return clustered_interval(value, moved, level, self.n, method)
-
-    def _index(self, item: str) -> int:
-        if item not in self.items:
-            raise DataError(f"no item '{item}' in this fit{did_you_mean(item, self.items)}")
-        return self.items.index(item)

@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from auralign.errors import ConfigError, DataError, did_you_mean
+from auralign.errors import ConfigError
 from auralign.stats.arrays import FloatArray, IntArray, sum_by
 from auralign.stats.ascent import Summit, climb_from
-from auralign.stats.comparisons import check_comparisons
+from auralign.stats.comparisons import check_comparisons, index_of
 from auralign.stats.intervals import check_level
 from auralign.stats.pairs.bradley_terry import fit_bradley_terry
 from auralign.stats.pairs.connectivity import require_finite_worths
@@ -77,7 +77,7 @@ class CrowdBradleyTerryFit:
         Raises `DataError` for an unknown item.
         """
         check_level(level)
-        i, j = _index(self.items, first, "item"), _index(self.items, second, "item")
+        i, j = index_of(self.items, first, "item"), index_of(self.items, second, "item")
         variance = self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
         half = float(special.ndtri((1 + level) / 2) * np.sqrt(variance))
         value = float(self.log_worth[i] - self.log_worth[j])
@@ -90,7 +90,7 @@ class CrowdBradleyTerryFit:
         Raises `DataError` for an unknown rater.
         """
         check_level(level)
-        k = _index(self.raters, rater, "rater")
+        k = index_of(self.raters, rater, "rater")
         to_link, back = _LINKS[self.model]
         half = float(special.ndtri((1 + level) / 2) * self.link_errors[k])
         low, high = (float(back(to_link(self.reliability[k]) + s * half)) for s in (-1, 1))
@@ -343,12 +343,6 @@ def _warnings(
         "and drawn to the prior, its order of raters is not": not posterior.centred,
     }
     return tuple(text for text, applies in remarks.items() if applies)
-
-
-def _index(names: tuple[str, ...], name: str, kind: str) -> int:
-    if name not in names:
-        raise DataError(f"no {kind} '{name}' in this fit{did_you_mean(name, names)}")
-    return names.index(name)
 
 
 def _check_positive(name: str, value: float) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from auralign.errors import DataError, did_you_mean
 from auralign.stats.arrays import FloatArray, IntArray
 from auralign.stats.ascent import climb
+from auralign.stats.comparisons import index_of
 from auralign.stats.intervals import check_level
 from auralign.stats.raters.first_passage import LogDensity, driftless_log_density
 from auralign.stats.raters.timed_trials import Bounds, TimedTrials, timed_trials
@@ -66,7 +66,7 @@ class ResponseTimeFit:
         Raises `DataError` for an unknown item.
         """
         check_level(level)
-        i, j = (_index(self.items, item) for item in (first, second))
+        i, j = (index_of(self.items, item) for item in (first, second))
         variance = self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
         half = float(special.ndtri((1 + level) / 2) * np.sqrt(variance))
         value = float(self.log_worth[i] - self.log_worth[j])
@@ -262,9 +262,3 @@ def _warnings(trials: TimedTrials, free: IntArray) -> tuple[str, ...]:
         ),
     }
     return tuple(text for text, applies in remarks.items() if applies)
-
-
-def _index(items: tuple[str, ...], item: str) -> int:
-    if item not in items:
-        raise DataError(f"no item '{item}' in this fit{did_you_mean(item, items)}")
-    return items.index(item)

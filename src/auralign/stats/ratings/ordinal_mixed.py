@@ -14,7 +14,7 @@ from scipy import special
 from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.stats.arrays import FloatArray, IntArray
 from auralign.stats.ascent import Bounds, climb
-from auralign.stats.comparisons import encode
+from auralign.stats.comparisons import encode, index_of
 from auralign.stats.intervals import check_level
 from auralign.stats.ratings.cumulative_links import CumulativeLink, logit, probit
 from auralign.stats.ratings.ordinal_likelihood import (
@@ -93,7 +93,7 @@ class OrdinalMixedFit:
         Raises `DataError` for an unknown item.
         """
         check_level(level)
-        i, j = (_index(self.items, item) for item in (first, second))
+        i, j = (index_of(self.items, item) for item in (first, second))
         c = self.item_covariance
         half = float(special.ndtri((1 + level) / 2) * np.sqrt(c[i, i] + c[j, j] - 2 * c[i, j]))
         value = float(self.item_effect[i] - self.item_effect[j])
@@ -292,12 +292,6 @@ def _check_options(link: str, items: str) -> None:
                 f"{name} must be one of {', '.join(known)}, got '{value}'"
                 f"{did_you_mean(value, known)}"
             )
-
-
-def _index(names: tuple[str, ...], name: str) -> int:
-    if name not in names:
-        raise DataError(f"no item '{name}' in this fit{did_you_mean(name, names)}")
-    return names.index(name)
 
 
 _LINKS: dict[str, CumulativeLink] = {"logit": logit, "probit": probit}

@@ -19,6 +19,7 @@ from scipy import sparse, special
 from auralign.errors import ConfigError, NotConvergedError
 from auralign.stats.arrays import FloatArray, IntArray
 from auralign.stats.comparisons import encode
+from auralign.stats.sandwich import FEW_CLUSTERS
 from auralign.stats.studies.selection import Selection
 
 ClusterBy = Literal["auto", "rater", "prompt", "both", "none"]
@@ -28,7 +29,6 @@ InfluenceOf = Callable[[IntArray], Influence]
 """From the cluster of each answer, int `[n]`, to the influence `[items, clusters]`."""
 
 WAYS = ("rater", "prompt")
-FEW_CLUSTERS = 20
 
 
 @dataclass(frozen=True, eq=False)
