@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from auralign.data.examples import TokenPair
 from auralign.policies.layouts import append_end, pad_clips, require_clips
 from auralign.policies.model_policy import ModelPolicy, draw
-from auralign.training import DpoSettings, TokenPair, train_dpo
+from auralign.training import TrainerSettings, train
 from auralign.types import Prompt, Tokens
 
-N_CODES, MAX_FRAMES = 8, 12
+N_PROMPTS, N_CODES, MAX_FRAMES = 4, 8, 12
 END = N_CODES  # the index after the last code
 
 
@@ -66,6 +67,13 @@ class OwnPolicy(ModelPolicy):
 # guide: end
 
 
+def make_policy() -> OwnPolicy:
+    """The policy before alignment: what `align_your_own_model.py:make_policy` opens."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return OwnPolicy(OwnModel(N_PROMPTS))
+
+
 def falling(clip: Tokens) -> float:
     """Share of the steps at which the code falls: what the simulated listener likes."""
     return float((np.diff(clip[0]) < 0).mean()) if clip.shape[1] > 1 else 0.0
@@ -84,21 +92,14 @@ def judged_pairs(policy: OwnPolicy, prompts: list[Prompt], generator: torch.Gene
 def main() -> tuple[float, float]:
     """Mean share of falling steps before and after alignment."""
     generator = torch.Generator().manual_seed(0)
-    prompts = [Prompt(f"p{i}", str(i)) for i in range(4)]
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        policy = OwnPolicy(OwnModel(len(prompts)))
+    prompts = [Prompt(f"p{i}", str(i)) for i in range(N_PROMPTS)]
+    policy = make_policy()
     reference = policy.frozen_copy()
-    train_dpo(
-        policy,
-        reference,
-        list(judged_pairs(policy, prompts, generator)),
-        DpoSettings(learning_rate=3e-3, n_epochs=10, batch_size=16, options={"beta": 0.1}),
-        generator=generator,
-        log=lambda step, measured: None,
-        evaluate=lambda epoch: {"held_out_preference": 0.0},
-        keep="last",
+    settings = TrainerSettings(
+        objective="dpo", options={"beta": 0.1}, learning_rate=3e-3, n_epochs=10, batch_size=16
     )
+    pairs = list(judged_pairs(policy, prompts, generator))
+    train(policy, reference, pairs, settings, held_out=pairs[:32], keep="last")
     before, after = (
         float(np.mean([falling(c) for c in p.sample(prompts, 64, generator=generator).tokens]))
         for p in (reference, policy)

@@ -7,11 +7,7 @@ import torch
 from scipy.stats import chi2
 
 from auralign.errors import ConfigError, DataError
-from auralign.policies.language_model import (
-    CodecLanguageModel,
-    PromptVocabulary,
-    length_batches,
-)
+from auralign.policies.language_model import CodecLanguageModel, PromptVocabulary
 from auralign.types import Prompt, TokenPolicy, Tokens
 
 
@@ -299,10 +295,10 @@ def test_more_words_than_in_training_are_an_error(vocabulary):
 @pytest.mark.parametrize(
     ("codes", "complaint"),
     [
-        (np.zeros((2, 7), dtype=np.int64), r"1 to 6 frames, got shape \(2, 7\)"),
-        (np.zeros((2, 0), dtype=np.int64), r"1 to 6 frames, got shape \(2, 0\)"),
-        (np.zeros((1, 4), dtype=np.int64), r"2 codebooks and 1 to 6 frames, got shape \(1, 4\)"),
-        (np.zeros((4, 2), dtype=np.int64), r"\[codebook, time\] of 2 codebooks .* \(4, 2\)"),
+        (np.zeros((2, 7), dtype=np.int64), "1 to 6 frames, got 7"),
+        (np.zeros((2, 0), dtype=np.int64), "1 to 6 frames, got 0"),
+        (np.zeros((1, 4), dtype=np.int64), r"2 codebooks, got shape \(1, 4\)"),
+        (np.zeros((4, 2), dtype=np.int64), r"of 2 codebooks, got shape \(4, 2\)"),
         (np.zeros(4, dtype=np.int64), r"got shape \(4,\)"),
         (np.array([[0, 3], [1, 2]]), "codes from 0 to 2, got 0 to 3"),
         (np.array([[0, 1], [-1, 2]]), "codes from 0 to 2, got -1 to 2"),
@@ -315,15 +311,6 @@ def test_codes_that_the_policy_cannot_have_made_are_an_error(
     good = np.zeros((2, 2), dtype=np.int64)
     with pytest.raises(DataError, match=f"clip 1: expected .*{complaint}"):
         policy.token_logps(prompts, [good, codes])
-
-
-def test_batches_of_similar_length_hold_every_clip_once():
-    clips = [np.zeros((1, n)) for n in (5, 1, 4, 2, 3, 9, 7)]
-    batches = list(length_batches(clips, 3))
-    assert sorted(i for rows in batches for i in rows) == list(range(7))
-    assert [len(rows) for rows in batches] == [3, 3, 1]
-    lengths = [clips[i].shape[1] for rows in batches for i in rows]
-    assert lengths == sorted(lengths)
 
 
 def test_it_is_a_token_policy(make_policy):

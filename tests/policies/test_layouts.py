@@ -13,6 +13,7 @@ from auralign.policies.layouts import (
     from_delay,
     from_depth,
     from_flat,
+    length_batches,
     pad_clips,
     require_clips,
     to_delay,
@@ -153,3 +154,12 @@ def test_weights_that_weigh_nothing_are_an_error(weights):
 def test_an_unknown_name_of_weights_suggests_the_near_one():
     with pytest.raises(ConfigError, match=r"got 'means' \(did you mean 'mean'\?\)"):
         codebook_weights("means", 2)
+
+
+def test_batches_of_similar_length_hold_every_clip_once():
+    clips = [np.zeros((1, n)) for n in (5, 1, 4, 2, 3, 9, 7)]
+    batches = list(length_batches(clips, 3))
+    assert sorted(i for rows in batches for i in rows) == list(range(7))
+    assert [len(rows) for rows in batches] == [3, 3, 1]
+    lengths = [clips[i].shape[1] for rows in batches for i in rows]
+    assert lengths == sorted(lengths)

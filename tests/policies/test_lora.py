@@ -6,10 +6,11 @@ import pytest
 import torch
 import transformers
 
+from auralign.data.examples import TokenPair
 from auralign.errors import ConfigError, MissingExtraError
 from auralign.policies.causal_lm import CausalCodecPolicy, TokenMap
 from auralign.policies.lora import AdapterOffReference, merge_lora, with_lora
-from auralign.training import DpoSettings, TokenPair, train_dpo
+from auralign.training import TrainerSettings, train
 from auralign.types import Prompt
 
 PROMPTS = [Prompt("p0", "aab"), Prompt("p1", "b")]
@@ -154,16 +155,9 @@ def test_the_dpo_loop_starts_at_ln_2_and_moves_the_adapter_alone():
     reference = policy.frozen_copy()
     below = AdapterOffReference(policy).weights_hash()
     log = []
-    train_dpo(
-        policy,
-        reference,
-        [TokenPair(prompt, CLIPS[0], CLIPS[1]) for prompt in PROMPTS],
-        DpoSettings(learning_rate=0.05, n_epochs=5, batch_size=2, options={"beta": 0.5}),
-        generator=seeded(),
-        log=lambda _, measured: log.append(measured),
-        evaluate=lambda _: {"held_out_preference": 0.0},
-        keep="last",
-    )
+    settings = TrainerSettings(learning_rate=0.05, n_epochs=5, batch_size=2, options={"beta": 0.5})
+    pairs = [TokenPair(prompt, CLIPS[0], CLIPS[1]) for prompt in PROMPTS]
+    train(policy, reference, pairs, settings, log=lambda _, measured: log.append(measured))
     losses = [measured["loss"] for measured in log if "loss" in measured]
     assert losses[0] == pytest.approx(math.log(2), abs=1e-6)
     assert losses[-1] < losses[0] - 0.05

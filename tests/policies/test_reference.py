@@ -8,8 +8,6 @@ from auralign.errors import ConfigError, DataError
 from auralign.policies.reference import precomputed_reference, reference_key
 from auralign.types import Prompt, Split
 
-LAYOUT = "depth, softmax over codes"
-
 
 @pytest.fixture
 def policy(make_policy):
@@ -32,15 +30,14 @@ class Refusing:
 
     def __init__(self, policy) -> None:
         self.weights_hash = policy.weights_hash
+        self.layout = policy.layout
 
     def token_logps(self, prompts, tokens):
         raise AssertionError("the reference was computed a second time")
 
 
 def test_what_is_computed_is_bit_identical_to_the_policy(policy, asked, clips, tmp_path):
-    reference = precomputed_reference(
-        policy, asked, clips, tmp_path / "r.safetensors", layout=LAYOUT, batch_size=3
-    )
+    reference = precomputed_reference(policy, asked, clips, tmp_path / "r.safetensors")
     wanted, scored = policy.token_logps(asked, clips)
     logps, mask = reference.token_logps(asked, clips)
     assert torch.equal(logps, wanted)
@@ -50,7 +47,7 @@ def test_what_is_computed_is_bit_identical_to_the_policy(policy, asked, clips, t
 
 def test_any_batch_of_the_clips_is_answered(policy, asked, clips, tmp_path):
     path = tmp_path / "r.safetensors"
-    reference = precomputed_reference(policy, asked, clips, path, layout=LAYOUT)
+    reference = precomputed_reference(policy, asked, clips, path)
     whole = reference.sequence_logps(asked, clips)
     np.testing.assert_allclose(whole, policy.sequence_logps(asked, clips), rtol=1e-6)
     for rows in ([2, 0], [1], [1, 1, 0]):
@@ -63,8 +60,8 @@ def test_any_batch_of_the_clips_is_answered(policy, asked, clips, tmp_path):
 
 def test_a_stored_reference_is_read_and_not_computed_again(policy, asked, clips, tmp_path):
     path = tmp_path / "r.safetensors"
-    first = precomputed_reference(policy, asked, clips, path, layout=LAYOUT)
-    again = precomputed_reference(Refusing(policy), asked[::-1], clips[::-1], path, layout=LAYOUT)
+    first = precomputed_reference(policy, asked, clips, path)
+    again = precomputed_reference(Refusing(policy), asked[::-1], clips[::-1], path)
     np.testing.assert_array_equal(
         again.sequence_logps(asked, clips), first.sequence_logps(asked, clips)
     )
@@ -76,23 +73,23 @@ def test_the_key_covers_weights_clips_prompts_and_layout(make_policy, policy, as
     reshaped = [*clips[:2], clips[2].T]
     other_prompts = [*asked[:2], Prompt("p1", "one", "bob")]
     other_policy = make_policy(codebook_size=4, max_frames=5, seed=1)
+    otherwise = Refusing(policy)
+    otherwise.layout = "flat"
     keys = [
-        reference_key(policy, asked, clips, layout=LAYOUT),
-        reference_key(other_policy, asked, clips, layout=LAYOUT),
-        reference_key(policy, asked, other_clips, layout=LAYOUT),
-        reference_key(policy, asked, reshaped, layout=LAYOUT),
-        reference_key(policy, asked[:2], clips[:2], layout=LAYOUT),
-        reference_key(policy, other_prompts, clips, layout=LAYOUT),
-        reference_key(policy, asked, clips, layout="flat"),
+        reference_key(policy, asked, clips),
+        reference_key(other_policy, asked, clips),
+        reference_key(policy, asked, other_clips),
+        reference_key(policy, asked, reshaped),
+        reference_key(policy, asked[:2], clips[:2]),
+        reference_key(policy, other_prompts, clips),
+        reference_key(otherwise, asked, clips),
     ]
     assert len(set(keys)) == len(keys)
 
 
 def test_the_key_does_not_depend_on_order_or_split(policy, asked, clips):
     moved = [dataclasses.replace(p, split=Split.TEST) for p in asked]
-    assert reference_key(policy, asked, clips, layout=LAYOUT) == reference_key(
-        policy, moved[::-1], clips[::-1], layout=LAYOUT
-    )
+    assert reference_key(policy, asked, clips) == reference_key(policy, moved[::-1], clips[::-1])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not safetensors at all"])
@@ -102,19 +99,19 @@ def test_a_file_of_another_key_or_without_sense_is_replaced(
     path = tmp_path / "r.safetensors"
     if content is None:
         other = make_policy(codebook_size=4, max_frames=5, seed=1).frozen_copy()
-        precomputed_reference(other, asked, clips, path, layout=LAYOUT)
+        precomputed_reference(other, asked, clips, path)
     else:
         path.write_bytes(content)
-    reference = precomputed_reference(policy, asked, clips, path, layout=LAYOUT)
+    reference = precomputed_reference(policy, asked, clips, path)
     np.testing.assert_allclose(
         reference.sequence_logps(asked, clips), policy.sequence_logps(asked, clips), rtol=1e-6
     )
-    precomputed_reference(Refusing(policy), asked, clips, path, layout=LAYOUT)
+    precomputed_reference(Refusing(policy), asked, clips, path)
 
 
 def test_a_clip_that_was_not_computed_is_an_error(policy, asked, clips, tmp_path):
     path = tmp_path / "r.safetensors"
-    reference = precomputed_reference(policy, asked[:1], clips[:1], path, layout=LAYOUT)
+    reference = precomputed_reference(policy, asked[:1], clips[:1], path)
     with pytest.raises(DataError, match="got another one for prompt 'p1'"):
         reference.token_logps(asked[1:2], clips[1:2])
 
@@ -122,5 +119,5 @@ def test_a_clip_that_was_not_computed_is_an_error(policy, asked, clips, tmp_path
 def test_a_reference_in_training_mode_is_an_error(policy, asked, clips, tmp_path):
     policy.model.blocks[1].train()
     with pytest.raises(ConfigError, match=r"evaluation mode, got \d+ parts .* such as 'blocks\.1"):
-        precomputed_reference(policy, asked, clips, tmp_path / "r", layout=LAYOUT)
+        precomputed_reference(policy, asked, clips, tmp_path / "r")
     assert not (tmp_path / "r").exists()

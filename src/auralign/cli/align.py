@@ -1,26 +1,96 @@
-"""`auralign align`: which objective to align with."""
+"""`auralign align`: train a policy on what listeners preferred, and look up how."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from auralign.cli.console import Console, Verb
 from auralign.cli.tables import WIDTH
 
+if TYPE_CHECKING:
+    from auralign.pipeline.alignment import AlignJob
+
 
 @click.command(cls=Verb)
 @click.option("--list-methods", is_flag=True, help="List the objectives by what data you have.")
 @click.option("--explain", metavar="METHOD", help="Say what an objective does, needs and takes.")
+@click.option("--method", metavar="METHOD", help="The objective.  [default: dpo]")
+@click.option(
+    "--policy",
+    metavar="P",
+    help="What is aligned: a card (policy.yaml), a folder with one, a .safetensors file of the "
+    "built-in policy, or FILE.py:FUNCTION.",
+)
+@click.option(
+    "--pairs",
+    "--examples",
+    "examples",
+    metavar="F",
+    help="Pairs, thumbs or lists with their codes: JSONL, Parquet, or a study folder.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The folder for what comes of it.")
+@click.option(
+    "--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the objective."
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of training, such as learning_rate=2e-5 (see --settings).",
+)
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    help="A YAML file of settings of training, under --set.",
+)
+@click.option(
+    "--beta-from",
+    metavar="SOURCE",
+    help="Take beta and further --options as that code base has them: trl, openrlhf, simpo, ...",
+)
+@click.option("--mean-codes", type=float, help="Codes of a clip on average, for --beta-from.")
+@click.option("--reference", metavar="P", help="Another policy, or none.  [default: P as it is]")
+@click.option(
+    "--held-out",
+    metavar="F|SHARE",
+    help="Held-out examples, or a share of prompts.  [default: 0.1]",
+)
+@click.option("--dimension", help="Of the judgements of a study folder.  [default: overall]")
+@click.option("--tokens", metavar="F", help="Codes of a study's clips, such as a run's tokens.npz.")
+@click.option("--kl-budget", type=float, help="Stop beyond so many nats a clip.")
+@click.option("--track", multiple=True, metavar="NAME", help="tensorboard, wandb, ...")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of everything random.")
+@click.option("--resume", is_flag=True, help="Go on with a job that was stopped.")
+@click.option("--force", is_flag=True, help="Replace an existing run folder.")
 @click.pass_obj
-def align(console: Console, list_methods: bool, explain: str | None) -> None:
-    """Look up objectives; training with them is a stage of a recipe (`auralign run`)."""
+def align(console: Console, /, list_methods: bool, explain: str | None, **arguments: Any) -> None:
+    """Align a policy with preferences: auralign align --method dpo --policy P --pairs F --out DIR.
+
+    Several processes: `torchrun --nproc-per-node 2 -m auralign align ...`, or `accelerate launch`.
+    """
+    if list_methods or explain:
+        _look_up(console, list_methods, explain)
+        return
+    missing = [f"--{n}" for n in ("policy", "examples", "out") if arguments[n] is None]
+    if missing:
+        raise click.UsageError(
+            f"training needs {', '.join(missing).replace('--examples', '--pairs')}; "
+            "to look objectives up, say --list-methods or --explain METHOD"
+        )
+    _train(console, arguments)
+
+
+def _look_up(console: Console, list_methods: bool, explain: str | None) -> None:
     from auralign.losses.explain import explain as explanation
     from auralign.losses.explain import listing
 
-    if list_methods == bool(explain):
+    if list_methods and explain:
         raise click.UsageError("say either --list-methods or --explain METHOD")
     methods = listing()
     if explain:
@@ -37,3 +107,105 @@ def _by_group(methods: list[dict[str, Any]]) -> str:
         wrapped = textwrap.fill(line, WIDTH, subsequent_indent=" " * 6)
         blocks.setdefault(method["group"], [method["group"]]).append(wrapped)
     return "\n\n".join("\n".join(block) for block in blocks.values())
+
+
+def _train(console: Console, arguments: Mapping[str, Any]) -> None:
+    from auralign.cli.progress import TrainingProgress
+    from auralign.pipeline.alignment import run_alignment
+
+    out = arguments["out"]
+    job = _job(arguments)
+    with TrainingProgress(quiet=console.quiet) as progress:
+        result = run_alignment(
+            job, out, resume=arguments["resume"], force=arguments["force"], watch=progress.update
+        )
+    console.result({**result, "out": str(out)}, _summary(result, out))
+
+
+def _job(arguments: Mapping[str, Any]) -> AlignJob:
+    """The job that the words of the command line describe."""
+    from auralign.data.config import parse, read_yaml
+    from auralign.pipeline.alignment import AlignJob
+    from auralign.training.settings import TrainerSettings
+
+    training: dict[str, Any] = {}
+    if arguments["settings"] is not None:
+        settings = read_yaml(TrainerSettings, arguments["settings"])
+        training = settings.model_dump(exclude_unset=True)
+    training |= _assignments("--set", arguments["changes"])
+    if arguments["method"]:
+        training["objective"] = arguments["method"]
+    options = {**training.get("options", {}), **_assignments("--option", arguments["options"])}
+    training["options"] = _converted(options, training.get("objective", "dpo"), arguments)
+    held_out = arguments["held_out"]
+    given = {
+        "held_out": _number_or_text(held_out) if held_out is not None else None,
+        "trackers": list(arguments["track"]) or None,
+        **{n: arguments[n] for n in ("policy", "reference", "examples", "dimension", "tokens")},
+        **{n: arguments[n] for n in ("kl_budget", "seed")},
+    }
+    words = {name: value for name, value in given.items() if value is not None}
+    return parse(AlignJob, {**words, "training": training}, "auralign align")
+
+
+def _converted(
+    options: dict[str, Any], objective: str, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Options in our convention, where they were given in another one."""
+    source = arguments["beta_from"]
+    if source is None:
+        return options
+    from auralign.losses.beta import convert_beta
+
+    if "beta" not in options:
+        raise click.UsageError("--beta-from needs the beta: --option beta=...")
+    return dict(
+        convert_beta(source=source, method=objective, mean_codes=arguments["mean_codes"], **options)
+    )
+
+
+def _assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` with YAML values."""
+    from auralign.data.config import load_yaml
+
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise click.UsageError(f"{option} takes NAME=VALUE, got '{word}'")
+        found[name.strip()] = load_yaml(value, f"{option} {name}")
+    return found
+
+
+def _number_or_text(word: str) -> float | str:
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
+def _summary(result: Mapping[str, Any], out: Path) -> str:
+    """The last words of a training: what was learnt, what it cost, and where it is."""
+    kept = result["kept"]
+    lines = [
+        f"{result['objective']} on {result['n_examples']} examples: {result['n_steps']} steps, "
+        f"weights of step {result['kept_step']} kept."
+    ]
+    if "held_out_accuracy" in kept:
+        share = f"{kept['held_out_accuracy']:.0%}"
+        words = f"Of {result['n_held_out']} held-out examples {share} are in order"
+        if "held_out_ranking_accuracy" in kept:
+            words += f" (by likelihood alone {kept['held_out_ranking_accuracy']:.0%}"
+            ideal = kept.get("held_out_idealised_accuracy")
+            words += f", at best {ideal:.0%})" if ideal is not None else ")"
+        lines.append(words + ".")
+    kl = kept.get("kl_exact", kept.get("kl"))
+    if kl is not None:
+        drift = kept.get("held_out_chosen_drift", kept.get("chosen_log_ratio", 0.0))
+        lines.append(
+            f"Divergence from the reference {kl:.1f} nats a clip; chosen clips "
+            f"{drift:+.1f} nats, samples {kept['frames']:.0f} frames."
+        )
+    if result["stopped"]:
+        lines.append(f"Stopped early: {result['stopped']}.")
+    return "\n".join([*lines, f"Policy: {out / 'policy'}"])

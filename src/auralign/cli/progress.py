@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class RunProgress:
@@ -40,4 +50,39 @@ class RunProgress:
         self._bars.remove_task(self._task)
         took = "done before" if reused else f"{seconds:.0f} s"
         line = f"[bold]{stage:<9}[/] {summary} [dim]({took})[/]"
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+class TrainingProgress:
+    """One bar for a training, with the loss and what the last evaluation found; quiet has none."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._console = RichConsole(stderr=True, quiet=quiet)
+        self._bars = Progress(
+            TextColumn("training"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bars.add_task("training", total=None, note="reference")
+
+    def __enter__(self) -> TrainingProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def update(self, step: int, n_steps: int, values: Mapping[str, float]) -> None:
+        """After an update (a loss) or an evaluation (held-out measures)."""
+        if "loss" in values:
+            note = f"loss {values['loss']:.3f}"
+            self._bars.update(self._task, completed=step, total=n_steps, note=note)
+            return
+        shown = ("held_out_loss", "held_out_accuracy", "kl_exact")
+        found = [f"{name.replace('_', ' ')} {values[name]:.3f}" for name in shown if name in values]
+        line = f"step {step}: {', '.join(found) or 'evaluated'}"
         self._console.print(line, highlight=False, soft_wrap=True)

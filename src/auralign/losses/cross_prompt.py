@@ -83,6 +83,6 @@ _GROUP = Group.ACROSS_PROMPTS
 
 ENTRIES = {
     **entries("pairs", _GROUP, [Need.REFERENCE, Need.CONDITION], dove),
-    **entries("pairs", _GROUP, [Need.REFERENCE, Need.EMBEDDING], rpo_contrast),
-    **entries("pairs", _GROUP, [Need.REFERENCE], rpo_contrast_uniform),
+    **entries("pairs", _GROUP, [Need.REFERENCE, Need.EMBEDDING], rpo_contrast, scope="batch"),
+    **entries("pairs", _GROUP, [Need.REFERENCE], rpo_contrast_uniform, scope="batch"),
 }

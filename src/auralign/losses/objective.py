@@ -14,6 +14,7 @@ from auralign.errors import ConfigError, did_you_mean
 from auralign.losses.batch import Loss, Need
 
 Data = Literal["pairs", "unpaired", "lists"]
+Scope = Literal["row", "batch", "mixed"]
 
 
 class Group(StrEnum):
@@ -46,12 +47,15 @@ class Objective:
     data       the record that it takes: Pairs, Unpaired or Lists
     group      when to look at it
     needs      fields of the batch without which `function` raises ConfigError
+    scope      what a value depends on: its own `row`; its row and the rest of the batch (`batch`);
+               or the batch alone, so that values belong to no row and cannot be weighted (`mixed`)
     """
 
     function: Callable[..., Loss]
     data: Data
     group: Group
     needs: frozenset[Need] = frozenset()
+    scope: Scope = "row"
 
     @property
     def family(self) -> str:
@@ -101,7 +105,11 @@ class Objective:
 
 
 def entries(
-    data: Data, group: Group, needs: Iterable[Need], *functions: Callable[..., Loss]
+    data: Data,
+    group: Group,
+    needs: Iterable[Need],
+    *functions: Callable[..., Loss],
+    scope: Scope = "row",
 ) -> dict[str, Objective]:
     """One entry for each function, by its name."""
-    return {f.__name__: Objective(f, data, group, frozenset(needs)) for f in functions}
+    return {f.__name__: Objective(f, data, group, frozenset(needs), scope) for f in functions}

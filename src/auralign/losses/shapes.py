@@ -187,9 +187,11 @@ def _self_play(batch: Pairs, target: Tensor | float, beta: float) -> Loss:
 _REFERENCE = [Need.REFERENCE]
 
 ENTRIES = {
-    **entries("pairs", Group.CLEAN_PAIRS, _REFERENCE, exo, discopop, aot, apo_down),
+    **entries("pairs", Group.CLEAN_PAIRS, _REFERENCE, exo, discopop),
+    **entries("pairs", Group.CLEAN_PAIRS, _REFERENCE, aot, scope="mixed"),
+    **entries("pairs", Group.CLEAN_PAIRS, _REFERENCE, apo_down),
     **entries("pairs", Group.FALLING_LIKELIHOOD, _REFERENCE, apo_zero, nca_pair),
-    **entries("pairs", Group.FOREIGN_PAIRS, _REFERENCE, aot_unpaired),
+    **entries("pairs", Group.FOREIGN_PAIRS, _REFERENCE, aot_unpaired, scope="mixed"),
     **entries("pairs", Group.VOTED_PAIRS, [*_REFERENCE, Need.P_CHOSEN], sppo),
     **entries("pairs", Group.EXPLORATION, _REFERENCE, sppo_hard),
 }

@@ -273,12 +273,14 @@ def _from_reference(batch: Unpaired) -> Clips:
     return require(batch.from_reference, Need.FROM_REFERENCE)
 
 
-ENTRIES = (
-    entries("unpaired", Group.UNPAIRED, {Need.REFERENCE, Need.MISMATCHED}, kto)
-    | entries("unpaired", Group.UNPAIRED, {Need.REFERENCE}, bco, apo_zero_unpaired)
-    | entries("unpaired", Group.UNPAIRED, {Need.REFERENCE, Need.EMBEDDING}, rpo_unpaired)
-    | entries(
-        "unpaired", Group.UNPAIRED, {Need.REFERENCE, Need.FROM_REFERENCE}, pmpo, pmpo_negative
-    )
-    | entries("unpaired", Group.UNPAIRED, (), pmpo_positive)
-)
+_SAMPLED = [Need.REFERENCE, Need.FROM_REFERENCE]
+_EMBEDDED = [Need.REFERENCE, Need.EMBEDDING]
+
+ENTRIES = {
+    **entries("unpaired", Group.UNPAIRED, [Need.REFERENCE, Need.MISMATCHED], kto, scope="batch"),
+    **entries("unpaired", Group.UNPAIRED, [Need.REFERENCE], bco, scope="batch"),
+    **entries("unpaired", Group.UNPAIRED, [Need.REFERENCE], apo_zero_unpaired),
+    **entries("unpaired", Group.UNPAIRED, _EMBEDDED, rpo_unpaired, scope="mixed"),
+    **entries("unpaired", Group.UNPAIRED, _SAMPLED, pmpo, pmpo_negative, scope="batch"),
+    **entries("unpaired", Group.UNPAIRED, (), pmpo_positive, scope="batch"),
+}

@@ -35,9 +35,13 @@ class StageContext:
     def rng(self, purpose: str) -> np.random.Generator:
         return np.random.default_rng(self._entropy(purpose))
 
-    def generator(self, purpose: str) -> torch.Generator:
+    def number(self, purpose: str) -> int:
+        """A seed, 0 or above."""
         state = np.random.SeedSequence(self._entropy(purpose)).generate_state(1, np.uint64)
-        return torch.Generator().manual_seed(int(state[0] >> 1))
+        return int(state[0] >> 1)
+
+    def generator(self, purpose: str) -> torch.Generator:
+        return torch.Generator().manual_seed(self.number(purpose))
 
     def log(self, step: int, values: dict[str, Any]) -> None:
         self.work.log_metrics(step, **values)

@@ -14,7 +14,7 @@ from auralign.pipeline.stages.codec import TrainedCodec
 from auralign.pipeline.stages.model import TrainedReward
 from auralign.pipeline.stages.prefer import Preferences
 from auralign.policies.language_model import CodecLanguageModel
-from auralign.training.dpo import divergence
+from auralign.training.measures import divergence
 from auralign.types import Prompt, Split, Tokens
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
 from auralign.audio.clips import clip_id, quantise
+from auralign.data.examples import TokenPair
 from auralign.pipeline.stages.codec import TrainedCodec
 from auralign.pipeline.stages.model import TrainedReward
 from auralign.pipeline.stages.prefer import Preferences
 from auralign.policies.language_model import CodecLanguageModel
 from auralign.preferences.pairs import pairs_from_rewards
-from auralign.training.dpo import TokenPair
 from auralign.types import PreferencePair, Prompt, Split, Tokens
 
 ROUGH_ITERATIONS = 6
@@ -82,12 +82,16 @@ def pair_up(answers: Sequence[Answer], *, min_margin: float, per_prompt: int) ->
         rewards, dimension="overall", min_margin=min_margin, per_prompt=per_prompt
     )
     of_clip = {answer.clip_id: answer for answer in answers}
-    return Pairs(
-        records,
-        [
-            TokenPair(
-                of_clip[r.chosen].prompt, of_clip[r.chosen].tokens, of_clip[r.rejected].tokens
-            )
-            for r in records
-        ],
+    return Pairs(records, [_with_codes(record, of_clip) for record in records])
+
+
+def _with_codes(record: PreferencePair, of_clip: Mapping[str, Answer]) -> TokenPair:
+    chosen, rejected = of_clip[record.chosen], of_clip[record.rejected]
+    return TokenPair(
+        chosen.prompt,
+        chosen.tokens,
+        rejected.tokens,
+        p_chosen=record.p_chosen,
+        chosen_score=chosen.reward,
+        rejected_score=rejected.reward,
     )

@@ -46,17 +46,28 @@ def response_logits(model: Any, prompt: PromptBlock, response: Tensor, **options
 
     `options` go to the model as they are, such as `logits_to_keep`.
     """
-    attended = torch.nn.functional.pad(prompt.attended, (0, response.shape[1] - 1), value=1)
-    out = model(
-        input_ids=torch.cat([prompt.ids, response[:, :-1]], dim=1),
-        attention_mask=attended,
-        position_ids=_positions(attended),
-        use_cache=False,
-        **prompt.features,
-        **options,
-    )
+    out = model(**_inputs(prompt, response), **prompt.features, **options)
     logits: Tensor = out.logits[:, -response.shape[1] :]
     return logits
+
+
+def response_states(decoder: Any, prompt: PromptBlock, response: Tensor) -> Tensor:
+    """Hidden states `[batch, response, width]` from which a model's head predicts `response`."""
+    out = decoder(**_inputs(prompt, response))
+    states: Tensor = out.last_hidden_state[:, -response.shape[1] :]
+    return states
+
+
+def _inputs(prompt: PromptBlock, response: Tensor) -> dict[str, Any]:
+    """What a model is called with to predict every id of a response."""
+    inputs = {
+        "input_ids": torch.cat([prompt.ids, response[:, :-1]], dim=1),
+        "use_cache": False,
+    }
+    if prompt.attended.all() and not prompt.features:
+        return inputs  # without a mask, attention is computed by the fastest kernel
+    attended = torch.nn.functional.pad(prompt.attended, (0, response.shape[1] - 1), value=1)
+    return inputs | {"attention_mask": attended, "position_ids": _positions(attended)}
 
 
 def sample_responses(

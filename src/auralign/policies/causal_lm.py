@@ -12,18 +12,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from auralign.errors import ConfigError, DataError
 from auralign.policies import hub
-from auralign.policies.autoregression import PromptBlock, response_logits, sample_responses
-from auralign.policies.layouts import append_end, from_flat, pad_clips, require_clips, to_flat
+from auralign.policies.autoregression import (
+    PromptBlock,
+    response_logits,
+    response_states,
+    sample_responses,
+)
+from auralign.policies.layouts import (
+    ClipLimits,
+    append_end,
+    from_flat,
+    pad_clips,
+    require_clips,
+    to_flat,
+)
 from auralign.policies.model_policy import ModelPolicy
+from auralign.policies.projection import projected_logps
 from auralign.types import Prompt, Tokens
 
 EncodePrompt = Callable[[Prompt], Sequence[int]]
@@ -174,20 +188,62 @@ class CausalCodecPolicy(ModelPolicy):
         self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As in `ModelPolicy`; `size` is the vocabulary's, or one more than the codebook's."""
-        books, size = self.tokens.n_codebooks, self.tokens.codebook_size
-        require_clips(tokens, n_codebooks=books, codebook_size=size, max_frames=self.max_frames)
-        codes, scored = append_end(*pad_clips(tokens), end=size, max_frames=self.max_frames)
-        codes, scored = codes.to(self.device), scored.to(self.device)
-        table = self._table()
-        ids = table[torch.arange(books, device=self.device)[:, None], codes]
+        codes, scored = self._codes(tokens)
+        ids = self._ids(codes)
         response = to_flat(ids)
         flat = response_logits(
             self.model, self._prompts(prompts), response, logits_to_keep=response.shape[1]
         )
-        logits = from_flat(flat, books)
+        logits = from_flat(flat, self.tokens.n_codebooks)
         if self.softmax_over == "vocabulary":
             return logits, ids, scored
-        return _possible(logits, table), codes, scored
+        return _possible(logits, self._table()), codes, scored
+
+    @property
+    def limits(self) -> ClipLimits:
+        return ClipLimits(self.tokens.n_codebooks, self.tokens.codebook_size, self.max_frames)
+
+    def _codes(self, tokens: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
+        """Padded codes with the end code, and which places are scored."""
+        require_clips(tokens, **self.limits._asdict())
+        end = self.tokens.codebook_size
+        codes, scored = append_end(*pad_clips(tokens), end=end, max_frames=self.max_frames)
+        return codes.to(self.device), scored.to(self.device)
+
+    def _ids(self, codes: Tensor) -> Tensor:
+        """Ids of codes `[batch, codebook, time]`."""
+        books = torch.arange(self.tokens.n_codebooks, device=self.device)
+        return self._table()[books[:, None], codes]
+
+    def token_logps(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], **options: Any
+    ) -> tuple[Tensor, Tensor]:
+        """As in `ModelPolicy`; the output layer is computed at scored places only, if it may be."""
+        if self.softmax_over == "codes" or not self._head_is_plain:
+            return super().token_logps(prompts, tokens, **options)
+        codes, scored = self._codes(tokens)
+        ids = self._ids(codes)
+        states = response_states(self.model.get_decoder(), self._prompts(prompts), to_flat(ids))
+        weight = self.model.get_output_embeddings().weight
+        places = to_flat(scored)
+        logps = projected_logps(states[places], weight, to_flat(ids)[places])
+        table = logps.new_zeros(places.shape).masked_scatter(places, logps)
+        return from_flat(table, self.tokens.n_codebooks), scored
+
+    @cached_property
+    def _head_is_plain(self) -> bool:
+        """Whether logits are hidden states times the output layer: some models scale or cap them.
+
+        Asked of the model itself, once. With sharded weights only the whole model may be called.
+        """
+        head = self.model.get_output_embeddings()
+        if type(head) is not nn.Linear or head.bias is not None or hasattr(self.model, "unshard"):
+            return False
+        prompt, response = PromptBlock.of([[0]], self.device), self._table()[:1, :2]
+        with torch.no_grad():
+            logits = response_logits(self.model, prompt, response)
+            states = response_states(self.model.get_decoder(), prompt, response)
+            return torch.equal(logits, head(states))
 
     def sample_clips(
         self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from auralign.errors import ConfigError, DataError, did_you_mean
+from auralign.errors import DataError, did_you_mean
 from auralign.files import reading, write_bytes
+from auralign.policies.layouts import ClipLimits, append_end, pad_clips, require_clips
+from auralign.policies.model_policy import ModelPolicy
 from auralign.policies.transformer import CodecTransformer, TransformerConfig, new_transformer
-from auralign.types import Prompt, Rollout, Tokens
+from auralign.types import Prompt, Tokens
 
 PAD, SEPARATOR = 0, 1
 
@@ -76,11 +78,16 @@ def _index(known: tuple[str, ...], word: str, prompt_id: str, kind: str) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class CodecLanguageModel:
+class CodecLanguageModel(ModelPolicy):
     """A `TokenPolicy` over the built-in transformer."""
 
     model: CodecTransformer
     vocabulary: PromptVocabulary
+
+    CLIPS_AT_ONCE = 128
+
+    def __post_init__(self) -> None:
+        """The built-in transformer has no dropout to switch off."""
 
     @classmethod
     def new(
@@ -109,78 +116,45 @@ class CodecLanguageModel:
         )
         return cls(new_transformer(config, generator), vocabulary)
 
-    def token_logps(
+    def logits(
         self,
         prompts: Sequence[Prompt],
         tokens: Sequence[Tokens],
         *,
         corrupt: Callable[[Tensor], Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """float32 log-probabilities and scored mask, `[batch, codebook, time + 1]`.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As in `ModelPolicy`, over `time + 1` frames: every code is scored, and one end code.
 
-        Every code is scored, and exactly one end code in codebook 0; a clip of `max_frames` frames
-        was cut off when it was sampled, so that its end is not scored. `corrupt` maps the codes
+        The end stands in codebook 0 behind the last frame; a clip of `max_frames` frames was cut
+        off when it was sampled, so that its end is not scored. `corrupt` maps the codes
         `[batch, codebook, time + 1]` to what later frames see of them (for training only). Raises
         DataError for prompts and codes that this policy does not know.
         """
         codes, scored = self.batch(tokens)
         history = corrupt(codes) if corrupt else None
-        logits = self.model(self.vocabulary.encode(prompts), codes, history).float()
-        logps = torch.log_softmax(logits, dim=-1).gather(-1, codes[..., None])[..., 0]
-        return torch.where(scored, logps, 0.0), scored
+        return self.model(self.vocabulary.encode(prompts), codes, history), codes, scored
+
+    @property
+    def limits(self) -> ClipLimits:
+        config = self.model.config
+        return ClipLimits(config.n_codebooks, config.codebook_size, config.max_frames)
 
     def batch(self, tokens: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
         """Padded codes with the end code, and which places are scored.
 
         Raises DataError for codes that this policy cannot have made.
         """
-        config = self.model.config
-        for i, clip in enumerate(tokens):
-            _require_possible(clip, config, f"clip {i}")
-        longest = max(t.shape[1] for t in tokens)
-        codes = torch.zeros(len(tokens), config.n_codebooks, longest + 1, dtype=torch.int64)
-        scored = torch.zeros_like(codes, dtype=torch.bool)
-        for row, mask, clip in zip(codes, scored, tokens, strict=True):
-            n = clip.shape[1]
-            row[:, :n] = torch.from_numpy(clip)
-            mask[:, :n] = True
-            row[0, n] = config.codebook_size
-            mask[0, n] = n < config.max_frames
-        return codes, scored
+        _, size, max_frames = self.limits
+        require_clips(tokens, **self.limits._asdict())
+        return append_end(*pad_clips(tokens), end=size, max_frames=max_frames)
 
-    @torch.no_grad()
-    def sample(
-        self,
-        prompts: Sequence[Prompt],
-        n: int,
-        *,
-        generator: torch.Generator,
-        temperature: float = 1.0,
-        batch_size: int = 128,
-    ) -> Rollout:
-        """`n` clips for each prompt, prompt-major, with their exact log-probabilities in nats.
-
-        The log-probabilities are the policy's own (temperature 1), whatever the clips were drawn
-        with. Raises ConfigError unless `temperature` is positive.
-        """
-        if temperature <= 0:
-            raise ConfigError(f"temperature must be above 0, got {temperature:g}")
-        index = np.repeat(np.arange(len(prompts)), n)
-        rows = self.vocabulary.encode(prompts)[torch.from_numpy(index)]
-        parts = [self._sample(part, temperature, generator) for part in rows.split(batch_size)]
-        tokens = [clip for clips, _ in parts for clip in clips]
-        terminated = np.concatenate([ended for _, ended in parts])
-        asked = [prompts[i] for i in index.tolist()]
-        logp = self.sequence_logps(asked, tokens, batch_size=batch_size)
-        return Rollout(prompt_index=index, tokens=tokens, terminated=terminated, logp=logp)
-
-    def _sample(
-        self, prompts: Tensor, temperature: float, generator: torch.Generator
-    ) -> tuple[list[Tokens], np.ndarray]:
+    def sample_clips(
+        self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator
+    ) -> tuple[list[Tokens], NDArray[np.bool_]]:
         """One batch with a KV cache; a clip that has ended leaves the batch."""
         model, config = self.model, self.model.config
         cache = model.new_cache(len(prompts))
-        hidden = model.step(model.embed_prompts(prompts), cache)
+        hidden = model.step(model.embed_prompts(self.vocabulary.encode(prompts)), cache)
         frames = np.zeros((len(prompts), config.n_codebooks, config.max_frames), dtype=np.int64)
         lengths = np.full(len(prompts), config.max_frames)
         alive = torch.arange(len(prompts))
@@ -200,48 +174,9 @@ class CodecLanguageModel:
         clips = [row[:, :n].copy() for row, n in zip(frames, lengths, strict=True)]
         return clips, lengths < config.max_frames
 
-    @torch.no_grad()
-    def sequence_logps(
-        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int = 64
-    ) -> np.ndarray:
-        """Sum over scored codes, float64 `[clips]`, in batches of similar length."""
-        logps = np.zeros(len(tokens))
-        for rows in length_batches(tokens, batch_size):
-            values, _ = self.token_logps([prompts[i] for i in rows], [tokens[i] for i in rows])
-            logps[rows] = values.double().sum((-2, -1)).numpy()
-        return logps
-
-    @torch.no_grad()
-    def token_entropy(
-        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int = 64
-    ) -> float:
-        """Mean entropy in nats of the distributions that the scored codes are drawn from."""
-        total, count = 0.0, 0
-        for rows in length_batches(tokens, batch_size):
-            codes, scored = self.batch([tokens[i] for i in rows])
-            logits = self.model(self.vocabulary.encode([prompts[i] for i in rows]), codes).float()
-            # An end code that may not come has probability 0 and logit -inf: 0 log 0 is 0.
-            entropy = torch.special.entr(torch.softmax(logits, dim=-1)).sum(-1)
-            total += torch.where(scored, entropy, 0.0).double().sum().item()
-            count += int(scored.sum())
-        return total / count
-
-    def frozen_copy(self) -> CodecLanguageModel:
-        """A reference: same weights, evaluation mode, no gradients, outside the module tree."""
-        model = copy.deepcopy(self.model).eval().requires_grad_(False)
-        return CodecLanguageModel(model, self.vocabulary)
-
     def trainable_copy(self) -> CodecLanguageModel:
         """The same weights in a model of its own, ready to be trained."""
         return CodecLanguageModel(copy.deepcopy(self.model).requires_grad_(True), self.vocabulary)
-
-    def weights_hash(self) -> str:
-        """SHA-256 over all weights: tells whether a reference has stayed what it was."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(weight.numpy().tobytes())
-        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """One safetensors file; sizes and vocabulary stand in its metadata."""
@@ -263,25 +198,3 @@ class CodecLanguageModel:
             model.load_state_dict(load_file(path), assign=True)
             words, conditions = tuple(vocabulary["words"]), tuple(vocabulary["conditions"])
             return cls(model, PromptVocabulary(words, conditions, vocabulary["max_words"]))
-
-
-def _require_possible(clip: Tokens, config: TransformerConfig, where: str) -> None:
-    """Raise DataError for codes of another shape or range, or of more frames than are sampled."""
-    books, size, longest = config.n_codebooks, config.codebook_size, config.max_frames
-    if clip.ndim != 2 or clip.shape[0] != books or not 1 <= clip.shape[1] <= longest:
-        raise DataError(
-            f"{where}: expected codes [codebook, time] of {books} codebooks and 1 to {longest} "
-            f"frames, got shape {clip.shape}: use the codec of this policy, or leave the clip out"
-        )
-    if clip.min() < 0 or clip.max() >= size:
-        raise DataError(
-            f"{where}: expected codes from 0 to {size - 1}, got {clip.min()} to {clip.max()}: "
-            "use the codec of this policy"
-        )
-
-
-def length_batches(tokens: Sequence[Tokens], batch_size: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, so that little padding is computed."""
-    order = sorted(range(len(tokens)), key=lambda i: tokens[i].shape[1])
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]

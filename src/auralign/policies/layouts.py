@@ -13,7 +13,8 @@ axes stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ def pad_clips(tokens: Sequence[Tokens], *, fill: int = 0) -> tuple[Tensor, Tenso
 
 
 def append_end(
-    codes: Tensor, scored: Tensor, *, end: int, max_frames: int
+    codes: Tensor, scored: Tensor, *, end: int, max_frames: int | None
 ) -> tuple[Tensor, Tensor]:
     """One more frame `[batch, codebook, time + 1]`: `end` in codebook 0 after each clip's last.
 
@@ -93,8 +94,16 @@ def append_end(
     codes = torch.nn.functional.pad(codes, (0, 1))
     scored = torch.nn.functional.pad(scored, (0, 1))
     codes[rows, 0, lengths] = end
-    scored[rows, 0, lengths] = lengths < max_frames
+    scored[rows, 0, lengths] = True if max_frames is None else lengths < max_frames
     return codes, scored
+
+
+class ClipLimits(NamedTuple):
+    """Which clips a policy can make; `max_frames` None knows no limit."""
+
+    n_codebooks: int
+    codebook_size: int
+    max_frames: int | None
 
 
 def require_clips(
@@ -117,6 +126,31 @@ def require_clips(
                 f"clip {i}: expected codes from 0 to {codebook_size - 1}, got {clip.min()} to "
                 f"{clip.max()}: use the codec of this policy"
             )
+
+
+def length_batches(tokens: Sequence[Tokens], batch_size: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length, so that little padding is computed."""
+    order = sorted(range(len(tokens)), key=lambda i: tokens[i].shape[1])
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def length_groups(lengths: Sequence[int], frames_per_pass: int | None) -> Iterator[list[int]]:
+    """Every index once: by falling length, as many as fit into a pass, at least one.
+
+    A pass is one call of a model, and its cost the number of clips times the longest of them.
+    Without a limit there is one pass, in the order given.
+    """
+    if frames_per_pass is None:
+        yield list(range(len(lengths)))
+        return
+    group: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if group and (len(group) + 1) * lengths[group[0]] > frames_per_pass:
+            yield group
+            group = []
+        group.append(i)
+    yield group
 
 
 CODEBOOK_WEIGHTS: dict[str, Callable[[int], np.ndarray]] = {

@@ -99,6 +99,14 @@ class AdapterOffReference:
             return self.policy.token_logps(prompts, tokens)
 
     @torch.no_grad()
+    def logits(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As in `ModelPolicy`, without a gradient."""
+        with _adapter_off(self.policy.model):
+            return self.policy.logits(prompts, tokens)
+
+    @torch.no_grad()
     def sequence_logps(
         self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int = 32
     ) -> NDArray[np.float64]:

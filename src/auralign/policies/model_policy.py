@@ -7,7 +7,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from auralign.errors import ConfigError
 from auralign.policies import hub
-from auralign.policies.language_model import length_batches
+from auralign.policies.layouts import ClipLimits, length_batches
 from auralign.types import Prompt, Rollout, Tokens
 
 
@@ -28,6 +28,9 @@ class ModelPolicy(ABC):
     """
 
     model: Any
+
+    CLIPS_AT_ONCE: ClassVar[int] = 32
+    """How many clips are sampled or scored in one batch, unless a caller says."""
 
     def __post_init__(self) -> None:
         hub.disable_dropout(self.model)
@@ -50,25 +53,38 @@ class ModelPolicy(ABC):
         """One clip for each prompt, and whether it ended itself."""
 
     @property
+    def limits(self) -> ClipLimits | None:
+        """Which clips this policy can make, where it can say so before it is asked about one."""
+        return None
+
+    @property
+    def layout(self) -> str:
+        """What log-probabilities depend on beside the weights: the kind of policy and its options.
+
+        Stored log-probabilities are those of one layout.
+        """
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        options = [f"{k}={v}" for k, v in fields.items() if isinstance(v, (str, int, float))]
+        return ", ".join([type(self).__name__, *options])
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         device: torch.device = next(self.model.parameters()).device
         return device
 
     def token_logps(
-        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], **options: Any
     ) -> tuple[Tensor, Tensor]:
         """float32 log-probabilities and scored mask, `[batch, codebook, time]`, with a gradient.
 
-        The softmax is computed in float32 whatever the dtype of the weights: logits of 16 bits tie
-        and round. The time axis has one place more than the longest clip where clips end with an
-        end code. Raises DataError as `logits`.
+        `options` are those of the policy's own `logits`, if it has some. The softmax is computed in
+        float32 whatever the dtype of the weights: logits of 16 bits tie and round. The time axis
+        has one place more than the longest clip where clips end with an end code. Raises DataError
+        as `logits`.
         """
-        logits, drawn, scored = self.logits(prompts, tokens)
-        # Scored places are picked first: what stands elsewhere reaches no value and no gradient.
-        picked = torch.log_softmax(logits[scored].float(), dim=-1)
-        picked = picked.gather(-1, drawn[scored][:, None])[:, 0]
-        return picked.new_zeros(scored.shape).masked_scatter(scored, picked), scored
+        logits, drawn, scored = self.logits(prompts, tokens, **options)
+        return pick_logps(logits, drawn, scored), scored
 
     def sft_loss(self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]) -> Tensor:
         """Mean negative log-likelihood over all scored codes of the batch, nats a code."""
@@ -83,7 +99,7 @@ class ModelPolicy(ABC):
         *,
         generator: torch.Generator,
         temperature: float = 1.0,
-        batch_size: int = 32,
+        batch_size: int | None = None,
     ) -> Rollout:
         """`n` clips for each prompt, prompt-major, with the policy's log-probabilities in nats.
 
@@ -96,8 +112,9 @@ class ModelPolicy(ABC):
         asked = [prompts[i] for i in index.tolist()]
         tokens: list[Tokens] = []
         terminated: list[NDArray[np.bool_]] = []
-        for start in range(0, len(asked), batch_size):
-            part = asked[start : start + batch_size]
+        at_once = batch_size or self.CLIPS_AT_ONCE
+        for start in range(0, len(asked), at_once):
+            part = asked[start : start + at_once]
             clips, ended = self.sample_clips(part, temperature, generator)
             tokens += clips
             terminated.append(ended)
@@ -106,22 +123,22 @@ class ModelPolicy(ABC):
 
     @torch.no_grad()
     def sequence_logps(
-        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int = 32
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int | None = None
     ) -> NDArray[np.float64]:
         """Sum over scored codes, float64 `[clips]`, in batches of similar length."""
         logps = np.zeros(len(tokens))
-        for rows in length_batches(tokens, batch_size):
+        for rows in length_batches(tokens, batch_size or self.CLIPS_AT_ONCE):
             values, _ = self.token_logps([prompts[i] for i in rows], [tokens[i] for i in rows])
             logps[rows] = values.double().sum((-2, -1)).cpu().numpy()
         return logps
 
     @torch.no_grad()
     def token_entropy(
-        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int = 32
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, batch_size: int | None = None
     ) -> float:
         """Mean entropy in nats of the distributions that the scored codes are drawn from."""
         total, count = 0.0, 0
-        for rows in length_batches(tokens, batch_size):
+        for rows in length_batches(tokens, batch_size or self.CLIPS_AT_ONCE):
             logits, _, scored = self.logits([prompts[i] for i in rows], [tokens[i] for i in rows])
             entropy = torch.special.entr(torch.softmax(logits[scored].float(), dim=-1)).sum(-1)
             total += entropy.double().sum().item()
@@ -136,6 +153,17 @@ class ModelPolicy(ABC):
     def weights_hash(self) -> str:
         """SHA-256 over all weights: tells whether a reference has stayed what it was."""
         return hub.weights_hash(self.model.state_dict())
+
+
+def pick_logps(logits: Tensor, drawn: Tensor, scored: Tensor) -> Tensor:
+    """Log-probabilities of what was drawn, float32 `[batch, codebook, time]`, 0 where not scored.
+
+    Arguments as `ModelPolicy.logits` gives them.
+    """
+    # Scored places are picked first: what stands elsewhere reaches no value and no gradient.
+    picked = torch.log_softmax(logits[scored].float(), dim=-1)
+    picked = picked.gather(-1, drawn[scored][:, None])[:, 0]
+    return picked.new_zeros(scored.shape).masked_scatter(scored, picked)
 
 
 def draw(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

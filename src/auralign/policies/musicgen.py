@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auralign.policies import hub
-from auralign.policies.layouts import from_delay, pad_clips, require_clips, to_delay
+from auralign.policies.layouts import ClipLimits, from_delay, pad_clips, require_clips, to_delay
 from auralign.policies.model_policy import ModelPolicy, draw
 from auralign.types import Prompt, Tokens
 
@@ -72,12 +72,16 @@ class MusicgenPolicy(ModelPolicy):
         channels = self.model.config.decoder.audio_channels
         return tuple(book // channels for book in range(self.n_codebooks))
 
+    @property
+    def limits(self) -> ClipLimits:
+        return ClipLimits(self.n_codebooks, self.model.config.decoder.vocab_size, None)
+
     def logits(
         self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As in `ModelPolicy`, with a time axis as long as the longest clip."""
         config, books = self.model.config.decoder, self.n_codebooks
-        require_clips(tokens, n_codebooks=books, codebook_size=config.vocab_size, max_frames=None)
+        require_clips(tokens, **self.limits._asdict())
         codes, scored = pad_clips(tokens, fill=config.pad_token_id)
         codes, scored = codes.to(self.device), scored.to(self.device)
         delayed = to_delay(codes, self.delays, fill=config.pad_token_id)

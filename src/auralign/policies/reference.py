@@ -22,7 +22,7 @@ from torch import Tensor
 
 from auralign.errors import ConfigError, DataError
 from auralign.files import write_bytes
-from auralign.policies.language_model import length_batches
+from auralign.policies.layouts import length_batches, length_groups
 from auralign.types import Prompt, Tokens
 
 
@@ -84,24 +84,26 @@ def precomputed_reference(
     reference: HashedPolicy,
     prompts: Sequence[Prompt],
     tokens: Sequence[Tokens],
-    path: Path,
+    path: Path | None,
     *,
-    layout: str,
-    batch_size: int = 32,
+    frames_per_pass: int | None = None,
 ) -> PrecomputedReference:
     """Log-probabilities of all clips under `reference`: read from `path`, or computed and written.
 
-    `layout` names how the policy lays out and restricts codes (say `flat, softmax over codes`);
-    it is part of the key, as are weights, prompts, clips and the dtype of the sums. A file of
-    another key, or that cannot be read, is replaced. Raises ConfigError for a reference in training
+    How the policy lays out and restricts codes (its `layout`) is part of the key, as are weights,
+    prompts, clips and the dtype of the sums. A file of another key, or that cannot be read, is
+    replaced; without a path nothing is read or written. `frames_per_pass` as in
+    `layouts.length_groups`, 32 clips without it. Raises ConfigError for a reference in training
     mode, StorageError when the disk refuses.
     """
     require_evaluation_mode(reference)
-    key = reference_key(reference, prompts, tokens, layout=layout)
-    stored = _read(path, key)
+    key = reference_key(reference, prompts, tokens)
+    stored = _read(path, key) if path else None
     if stored is None:
-        stored = PrecomputedReference(key, _compute(reference, prompts, tokens, batch_size))
-        _write(path, stored)
+        rows = _compute(reference, prompts, tokens, frames_per_pass)
+        stored = PrecomputedReference(key, rows)
+        if path:
+            _write(path, stored)
     return stored
 
 
@@ -117,10 +119,11 @@ def require_evaluation_mode(reference: HashedPolicy) -> None:
 
 
 def reference_key(
-    reference: HashedPolicy, prompts: Sequence[Prompt], tokens: Sequence[Tokens], *, layout: str
+    reference: HashedPolicy, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
 ) -> str:
     """SHA-256 over weights, clips with their prompts (in any order), layout, dtype and torch."""
     clips = sorted({clip_key(p, t) for p, t in zip(prompts, tokens, strict=True)})
+    layout = getattr(reference, "layout", type(reference).__name__)
     parts = [reference.weights_hash(), *clips, layout, "float32", torch.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -134,10 +137,18 @@ def clip_key(prompt: Prompt, clip: Tokens) -> str:
 
 @torch.no_grad()
 def _compute(
-    reference: HashedPolicy, prompts: Sequence[Prompt], tokens: Sequence[Tokens], batch_size: int
+    reference: HashedPolicy,
+    prompts: Sequence[Prompt],
+    tokens: Sequence[Tokens],
+    frames_per_pass: int | None,
 ) -> dict[str, tuple[Tensor, Tensor]]:
     rows: dict[str, tuple[Tensor, Tensor]] = {}
-    for batch in length_batches(tokens, batch_size):
+    unique = {clip_key(p, t): (p, t) for p, t in zip(prompts, tokens, strict=True)}
+    prompts, tokens = zip(*unique.values(), strict=True)
+    batches = length_batches(tokens, 32)
+    if frames_per_pass is not None:
+        batches = length_groups([t.shape[1] for t in tokens], frames_per_pass)
+    for batch in batches:
         asked, clips = [prompts[i] for i in batch], [tokens[i] for i in batch]
         token_logps, scored = reference.token_logps(asked, clips)
         beyond = scored.shape[2] - max(clip.shape[1] for clip in clips)  # room for an end code

@@ -1,18 +1,22 @@
-"""Training loops, one flat file for each method; every loop reads from top to bottom."""
+"""Training loops, one flat file for each kind of model; every loop reads from top to bottom."""
 
-from auralign.training.dpo import DpoResult, DpoSettings, TokenPair, divergence, train_dpo
+from auralign.training.measures import divergence
+from auralign.training.processes import Processes, started_processes
 from auralign.training.reward import RewardSettings, train_reward, vote_accuracy
+from auralign.training.settings import TrainerSettings
 from auralign.training.sft import SftResult, SftSettings, train_sft, validation_loss
+from auralign.training.trainer import TrainResult, train
 
 __all__ = [
-    "DpoResult",
-    "DpoSettings",
+    "Processes",
     "RewardSettings",
     "SftResult",
     "SftSettings",
-    "TokenPair",
+    "TrainResult",
+    "TrainerSettings",
     "divergence",
-    "train_dpo",
+    "started_processes",
+    "train",
     "train_reward",
     "train_sft",
     "validation_loss",

@@ -1,4 +1,4 @@
-"""Random batches of clips of similar length, so that little padding is computed."""
+"""Orders of training: which examples make a batch, and when."""
 
 from __future__ import annotations
 
@@ -6,8 +6,42 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from auralign.training.settings import TrainerSettings
+from auralign.training.tasks import Task
+
 POOL = 8
 """Batches that are drawn together and sorted by length; more of them pad less and mix less."""
+
+
+def batches_of(
+    task: Task, settings: TrainerSettings, generator: torch.Generator
+) -> list[list[int]]:
+    """The batches of an epoch: every row once, rows of one group together, in a random order."""
+    groups = task.groups()
+    batches = [
+        [rows[i] for i in batch]
+        for rows in groups
+        for batch in _ordered(task, rows, settings, generator)
+    ]
+    if len(groups) == 1:
+        return batches
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def _ordered(
+    task: Task, rows: Sequence[int], settings: TrainerSettings, generator: torch.Generator
+) -> Iterator[list[int]]:
+    """Batches of places in `rows`."""
+    size = settings.batch_size
+    if settings.order == "similar_length":
+        longest = [max(a.n_frames for a in task.asked(row).values()) for row in rows]
+        yield from similar_length_batches(longest, size, generator)
+        return
+    order = torch.randperm(len(rows), generator=generator).tolist()
+    if settings.order == "easiest_first":
+        order.sort(key=lambda i: -task.gap(rows[i]))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
 
 
 def similar_length_batches(

@@ -11,7 +11,8 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from auralign.errors import NotConvergedError
-from auralign.policies.language_model import CodecLanguageModel, length_batches
+from auralign.policies.language_model import CodecLanguageModel
+from auralign.policies.layouts import length_batches
 from auralign.training.batches import similar_length_batches
 from auralign.types import Prompt, Tokens
 

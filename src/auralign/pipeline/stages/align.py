@@ -1,10 +1,10 @@
-"""align: rounds of DPO on the policy's own answers, and DPO without an anchor as a hack."""
+"""align: rounds of training on the policy's own answers, and one without an anchor as a hack."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from auralign.data.config import StrictModel
+from auralign.data.examples import TokenPair
 from auralign.data.formats import PAIRS
 from auralign.data.tables import write_table
 from auralign.files import write_json
@@ -24,24 +25,16 @@ from auralign.pipeline.stages.model import TrainedReward
 from auralign.pipeline.stages.prefer import Preferences, draw_prompts
 from auralign.pipeline.stages.sft import TrainedPolicy
 from auralign.policies.language_model import CodecLanguageModel
-from auralign.training.dpo import DpoSettings, TokenPair, train_dpo
+from auralign.training.settings import TrainerSettings
+from auralign.training.trainer import train
 from auralign.types import Split
-
-
-class DpoOptions(StrictModel):
-    """`beta` belongs to log-ratios summed over codes, `anchor_weight` to a mean over codes."""
-
-    beta: float = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    n_epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    anchor_weight: float = Field(ge=0)
 
 
 class AlignOptions(StrictModel):
     """Each of `n_rounds` trains on the best and worst answers by reward: `n_fresh` new ones to each
     of `n_fresh_prompts` new prompts, by the policy as it is then, and in the first round also those
-    that the panel has judged. The hack trains on the pairs of the first round."""
+    that the panel has judged. The hack trains on the pairs of the first round. Both take any
+    objective over pairs."""
 
     stage: Literal["align"] = "align"
     n_rounds: int = Field(ge=1)
@@ -50,8 +43,8 @@ class AlignOptions(StrictModel):
     pairs_per_prompt: int = Field(ge=1)
     min_margin: float = Field(ge=0)
     kl_budget: float = Field(gt=0)
-    dpo: DpoOptions
-    hack: DpoOptions
+    training: TrainerSettings
+    hack: TrainerSettings
 
 
 @dataclass(frozen=True)
@@ -90,12 +83,12 @@ def run_align(
     kept = {"held_out_preference": -math.inf}
     for pairs in _rounds(options, context, corpus, codec, preferences, reward, aligned.policy):
         rounds.append(pairs)
-        context.progress(0.75 * (len(rounds) - 0.5) / options.n_rounds, "DPO")
-        tried = aligned.train(pairs.training, options.dpo)
+        context.progress(0.75 * (len(rounds) - 0.5) / options.n_rounds, "training")
+        tried = aligned.train(pairs.training, options.training)
         if tried["held_out_preference"] > kept["held_out_preference"]:
             kept = {"round": len(rounds), **tried}
             aligned.policy.save(context.folder / "aligned.safetensors")
-    context.progress(0.75, "DPO without an anchor")
+    context.progress(0.75, "training without an anchor")
     hacked = _Run("hacked", sft.policy.trainable_copy(), trial, context)
     failed = hacked.train(rounds[0].training, options.hack)
     hacked.policy.save(context.folder / "hacked.safetensors")
@@ -152,22 +145,22 @@ class _Run:
     context: StageContext
     n_steps: int = 0
 
-    def train(self, pairs: Sequence[TokenPair], options: DpoOptions) -> dict[str, float]:
-        """DPO on these pairs; what the last epoch measured."""
+    def train(self, pairs: Sequence[TokenPair], settings: TrainerSettings) -> dict[str, float]:
+        """Training on these pairs; what the last epoch measured."""
         before = self.n_steps
 
-        def log(step: int, values: dict[str, float]) -> None:
+        def log(step: int, values: Mapping[str, float]) -> None:
             self.n_steps = before + step
             self.context.log(self.n_steps, {"run": self.name, **values})
 
-        result = train_dpo(
+        result = train(
             self.policy,
             self.trial.reference,
             pairs,
-            DpoSettings(options={"beta": options.beta}, **options.model_dump(exclude={"beta"})),
-            generator=self.context.generator(f"batches {self.name} {before}"),
+            settings,
+            seed=self.context.number(f"batches {self.name} {before}"),
             log=log,
-            evaluate=lambda epoch: self.trial.judge(self.policy),
+            evaluate=lambda step: self.trial.judge(self.policy),
             keep="last",
         )
-        return {"step": self.n_steps, **result.evaluations[-1]}
+        return {**result.evaluations[-1], "step": self.n_steps}

@@ -1,0 +1,319 @@
+"""Do objectives keep their word on a policy that speaks? The quickstart's digits, five seeds.
+
+Three comparisons, all from one SFT policy, on one set of judged clips a seed, with the same number
+of updates. Labels are the majority of the training panel of simulated listeners; another panel with
+other ears judges clips on prompts that nothing was trained on: the win rate over the SFT policy is
+its mean choice probability, ties half.
+
+    flipped labels   30 % of the pairs turned round: rDPO, which is told the share, against DPO
+    thumbs           the same clips as single ones with a thumb: KTO and BCO against DPO on pairs
+    lists of four    a listwise objective against DPO on the best and the worst of each list
+
+Learning rates and anchors were chosen on seeds 10 and 11, each method's own
+(`python -m benchmarks.objectives --tune`), and are stated in `CHOSEN`. Intervals are t intervals
+over the five seeds' differences.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from auralign.audio.clips import quantise
+from auralign.data.examples import TokenFeedback, TokenList, TokenPair
+from auralign.data.runs import RunFolder
+from auralign.pipeline import packaged_recipe, run_recipe
+from auralign.pipeline.stages.codec import TrainedCodec
+from auralign.pipeline.stages.corpus import Corpus
+from auralign.pipeline.stages.prefer import Preferences
+from auralign.pipeline.stages.sft import TrainedPolicy
+from auralign.policies import CodecLanguageModel
+from auralign.preferences.ears import Ears
+from auralign.preferences.panel import Panel
+from auralign.training import TrainerSettings, train
+from auralign.types import Prompt, Split, Tokens
+from benchmarks.claims import Claim, Report
+
+SEEDS = [0, 1, 2, 3, 4]
+TUNING_SEEDS = [10, 11]
+FLIPPED = 0.3
+LIST_SIZE = 4
+N_EPOCHS = 2
+BATCH_SIZE = 32
+
+Choice = Mapping[str, Any]
+CHOSEN: dict[str, Choice] = {
+    "dpo on flipped labels": {"objective": "dpo", "options": {"beta": 0.05}},
+    "rdpo on flipped labels": {
+        "objective": "rdpo",
+        "options": {"beta": 0.05, "label_smoothing": FLIPPED},
+    },
+    "dpo": {"objective": "dpo", "options": {"beta": 0.05}},
+    "kto": {"objective": "kto", "options": {"beta": 0.05}, "batch_size": 2 * BATCH_SIZE},
+    "bco": {"objective": "bco", "options": {"beta": 0.05}, "batch_size": 2 * BATCH_SIZE},
+    "dpo on best and worst": {"objective": "dpo", "options": {"beta": 0.05}, "batch_size": 8},
+    "plackett_luce": {"objective": "plackett_luce", "options": {"beta": 0.05}, "batch_size": 8},
+    "lipo_lambda": {"objective": "lipo_lambda", "options": {"beta": 0.05}, "batch_size": 8},
+}
+"""Each method's settings beside those that all share."""
+GRID = [
+    {"learning_rate": rate, "anchor_weight": anchor}
+    for rate in (2e-4, 5e-4)
+    for anchor in (0.0, 1.0)
+]
+"""What each method may choose from."""
+
+
+@dataclass(frozen=True)
+class World:
+    """One seed: a policy, judged clips, and listeners who take no part in training."""
+
+    seed: int
+    codec: TrainedCodec
+    policy: CodecLanguageModel
+    test_prompts: list[Prompt]
+    ears: Ears
+    panel: Panel
+    answers: dict[str, list[tuple[Tokens, float]]]
+    """By prompt id: clips, best first, with the share of the others that each one wins against."""
+    prompts: dict[str, Prompt]
+
+    def win_rate(self, policy: CodecLanguageModel, n: int = 2) -> float:
+        """Mean choice probability over the SFT policy's clips, on test prompts."""
+        asked = [prompt for prompt in self.test_prompts for _ in range(n)]
+        heard = [self._hear(p, n, asked) for p in (policy, self.policy)]
+        rows = np.arange(len(asked))
+        pairs = np.stack([rows, len(asked) + rows], axis=1)
+        prefers, rejects = self.panel.choice_probabilities(np.concatenate(heard), pairs, "overall")
+        return float(((1 + prefers - rejects) / 2).mean())
+
+    def _hear(
+        self, policy: CodecLanguageModel, n: int, asked: list[Prompt]
+    ) -> NDArray[np.float64]:
+        generator = torch.Generator().manual_seed(self.seed)
+        tokens = policy.sample(self.test_prompts, n, generator=generator).tokens
+        return self.ears.hear([quantise(a) for a in self.codec.codec.decode(tokens)], asked)
+
+
+def measure(*, quick: bool, runs_dir: Path | None) -> Report:
+    began = time.perf_counter()
+    seeds = [0] if quick else SEEDS
+    with tempfile.TemporaryDirectory() as folder:
+        worlds = [world_of(seed, runs_dir or Path(folder), quick=quick) for seed in seeds]
+    rates = {name: [] for name in CHOSEN}
+    for world in worlds:
+        for name, choice in CHOSEN.items():
+            rates[name].append(trained(world, name, choice))
+            print(f"seed {world.seed}: {name} {rates[name][-1]:.3f}", file=sys.stderr)
+    return Report(
+        claims=_claims(rates),
+        seeds=seeds,
+        seconds=time.perf_counter() - began,
+        sizes={"epochs": N_EPOCHS, "batch": BATCH_SIZE, "flipped": FLIPPED, "list": LIST_SIZE},
+        details={
+            "win_rates": rates,
+            "differences": {f"{a} - {b}": _difference(rates[a], rates[b]) for a, b in COMPARED},
+            "settings": CHOSEN,
+        },
+    )
+
+
+COMPARED = [
+    ("rdpo on flipped labels", "dpo on flipped labels"),
+    ("kto", "dpo"),
+    ("bco", "dpo"),
+    ("plackett_luce", "dpo on best and worst"),
+    ("lipo_lambda", "dpo on best and worst"),
+]
+
+
+def _claims(rates: Mapping[str, list[float]]) -> list[Claim]:
+    def gap(first: str, second: str) -> float:
+        return float(np.mean(rates[first]) - np.mean(rates[second]))
+
+    how = "mean over seeds of the win rate over the SFT policy, by simulated listeners"
+    lists = max(("plackett_luce", "lipo_lambda"), key=lambda name: float(np.mean(rates[name])))
+    return [
+        Claim("rDPO less DPO, 30 % flipped", ">", 0.0, gap(*COMPARED[0]), how),
+        Claim("KTO on thumbs less DPO on pairs", ">=", -0.05, gap(*COMPARED[1]), how),
+        Claim("BCO on thumbs less DPO on pairs", ">=", -0.05, gap(*COMPARED[2]), how),
+        Claim(f"{lists} less DPO on best and worst", ">", 0.0, gap(lists, COMPARED[3][1]), how),
+    ]
+
+
+def _difference(first: list[float], second: list[float]) -> dict[str, float]:
+    """Mean difference with its 95 % t interval over seeds."""
+    d = np.subtract(first, second)
+    half = 0.0
+    if len(d) > 1:
+        half = float(student.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)))
+    return {"mean": float(d.mean()), "low": float(d.mean() - half), "high": float(d.mean() + half)}
+
+
+def trained(world: World, name: str, choice: Choice) -> float:
+    """The win rate of the SFT policy trained on this world's examples."""
+    policy = world.policy.trainable_copy()
+    settings = TrainerSettings.model_validate(
+        {"n_epochs": N_EPOCHS, "batch_size": BATCH_SIZE, "learning_rate": 5e-4, **choice}
+    )
+    examples = EXAMPLES[name](world)
+    train(
+        policy,
+        world.policy.frozen_copy(),
+        examples,
+        settings,
+        seed=world.seed,
+        evaluate=lambda step: {},
+        keep="last",
+    )
+    return world.win_rate(policy)
+
+
+def pairs_of(world: World) -> list[TokenPair]:
+    """Of each prompt every clip against the next better one and the one after it."""
+    return [
+        TokenPair(world.prompts[name], ranked[i][0], ranked[j][0])
+        for name, ranked in world.answers.items()
+        for i in range(len(ranked))
+        for j in (i + 1, i + 2)
+        if j < len(ranked)
+    ]
+
+
+def flipped_pairs(world: World) -> list[TokenPair]:
+    rng = np.random.default_rng(world.seed)
+    return [
+        replace(p, chosen=p.rejected, rejected=p.chosen) if rng.random() < FLIPPED else p
+        for p in pairs_of(world)
+    ]
+
+
+def thumbs(world: World) -> list[TokenFeedback]:
+    """The clips of the pairs one by one: chosen ones liked, rejected ones not."""
+    return [
+        TokenFeedback(pair.prompt, clip, desirable)
+        for pair in pairs_of(world)
+        for clip, desirable in ((pair.chosen, True), (pair.rejected, False))
+    ]
+
+
+def lists(world: World) -> list[TokenList]:
+    """Two lists of four of each prompt, best first, from its clips in their order."""
+    found = []
+    rng = np.random.default_rng(world.seed)
+    for name, ranked in world.answers.items():
+        for _ in range(2):
+            drawn = np.sort(rng.permutation(len(ranked))[:LIST_SIZE])
+            clips, scores = zip(*(ranked[i] for i in drawn), strict=True)
+            found.append(TokenList(world.prompts[name], clips, scores))
+    return found
+
+
+def best_and_worst(world: World) -> list[TokenPair]:
+    return [TokenPair(x.prompt, x.clips[0], x.clips[-1]) for x in lists(world)]
+
+
+EXAMPLES: dict[str, Any] = {
+    "dpo on flipped labels": flipped_pairs,
+    "rdpo on flipped labels": flipped_pairs,
+    "dpo": pairs_of,
+    "kto": thumbs,
+    "bco": thumbs,
+    "dpo on best and worst": best_and_worst,
+    "plackett_luce": lists,
+    "lipo_lambda": lists,
+}
+
+
+def world_of(seed: int, base: Path, *, quick: bool = False) -> World:
+    """The quickstart up to the panel's votes, read from `base` if it is there."""
+    recipe = packaged_recipe("quickstart-tiny" if quick else "quickstart-small")
+    recipe = recipe.model_copy(update={"seed": seed, "stages": recipe.stages[:4]})
+    out = base / f"objectives-{recipe.name}-{seed}"
+    run_recipe(recipe, out, observer=_Silent(), resume=True)
+    stages = [RunFolder.open(out).path / "stages" / name for name in _STAGES]
+    corpus, codec, sft, preferences = (
+        kind.load(folder)
+        for kind, folder in zip(
+            (Corpus, TrainedCodec, TrainedPolicy, Preferences), stages, strict=True
+        )
+    )
+    rng = np.random.default_rng(1000 + seed)
+    clean, ordinary = corpus.clean[1::2], corpus.mixed[: len(corpus.clean)]
+    ears = Ears.fit(
+        corpus.audios(clean),
+        corpus.prompts_of(clean),
+        corpus.audios(ordinary),
+        corpus.prompts_of(ordinary),
+        rng=rng,
+    )
+    panel = Panel.draw(24, name="evaluation", taste_spread=TASTE_SPREAD, rng=rng)
+    return World(
+        seed,
+        codec,
+        sft.policy.frozen_copy(),
+        preferences.test_prompts,
+        ears,
+        panel.with_noise(preferences.panel.noise),
+        dict(_ranked(preferences)),
+        preferences.prompts,
+    )
+
+
+_STAGES = ("01-corpus", "02-codec", "03-sft", "04-prefer")
+TASTE_SPREAD = 0.5
+"""As the quickstart's panels have it."""
+
+
+def _ranked(preferences: Preferences) -> Iterator[tuple[str, list[tuple[Tokens, float]]]]:
+    """Clips of each training prompt, best first, with the mean share that each one wins."""
+    of_prompt: dict[str, list[int]] = {}
+    clips = preferences.clips
+    for i, clip in enumerate(clips):
+        if preferences.prompts[clip.prompt_id].split is Split.TRAIN:
+            of_prompt.setdefault(clip.prompt_id, []).append(i)
+    rows = [i for indices in of_prompt.values() for i in indices]
+    asked = [preferences.prompts[clips[i].prompt_id] for i in rows]
+    percepts = preferences.ears.hear(preferences.audios([clips[i] for i in rows]), asked)
+    heard = dict(zip(rows, percepts, strict=True))
+    for name, indices in of_prompt.items():
+        both = np.stack([heard[i] for i in indices])
+        pairs = np.array([(i, j) for i in range(len(both)) for j in range(len(both))])
+        prefers, rejects = preferences.panel.choice_probabilities(both, pairs, "overall")
+        wins = ((1 + prefers - rejects) / 2).mean(0).reshape(len(both), -1)
+        share = (wins.sum(1) - 0.5) / (len(both) - 1)
+        order = np.argsort(-share, kind="stable")
+        yield name, [(preferences.tokens[clips[indices[k]].id], float(share[k])) for k in order]
+
+
+class _Silent:
+    def started(self, stage: str) -> None: ...
+
+    def progress(self, share: float, note: str) -> None: ...
+
+    def done(self, stage: str, summary: str, seconds: float, reused: bool) -> None:
+        print(f"{stage}: {summary}", file=sys.stderr)
+
+
+def tune(base: Path) -> None:
+    """Every method's mean win rate on the tuning seeds, for each point of the grid."""
+    worlds = [world_of(seed, base) for seed in TUNING_SEEDS]
+    for name, choice in CHOSEN.items():
+        for point in GRID:
+            rates = [trained(world, name, {**choice, **point}) for world in worlds]
+            print(f"{name} {point}: {np.mean(rates):.3f} {rates}", flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    tune(Path(sys.argv[2]))
