@@ -1,7 +1,5 @@
 import json
 
-import pytest
-
 from auralign.cli import app
 from auralign.cli.console import run
 from auralign.losses import OBJECTIVES
@@ -33,7 +31,11 @@ def test_an_unknown_objective_is_a_sentence_that_suggests_the_near_one(capsys):
     assert "did you mean 'rdpo'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["--list-methods", "--explain", "dpo"]])
-def test_one_of_both_has_to_be_asked(words, capsys):
-    assert run(app, ["align", *words]) == 2
+def test_to_look_up_one_and_to_list_all_are_two_commands(capsys):
+    assert run(app, ["align", "--list-methods", "--explain", "dpo"]) == 2
     assert "either --list-methods or --explain" in capsys.readouterr().err
+
+
+def test_without_anything_to_do_it_says_what_training_needs(capsys):
+    assert run(app, ["align", "--method", "dpo", "--out", "x"]) == 2
+    assert "training needs --policy, --pairs; to look" in capsys.readouterr().err

@@ -37,6 +37,7 @@ from auralign.policies.layouts import (
     to_flat,
 )
 from auralign.policies.model_policy import ModelPolicy
+from auralign.policies.packing import packed_states
 from auralign.policies.projection import projected_logps
 from auralign.types import Prompt, Tokens
 
@@ -222,13 +223,46 @@ class CausalCodecPolicy(ModelPolicy):
         if self.softmax_over == "codes" or not self._head_is_plain:
             return super().token_logps(prompts, tokens, **options)
         codes, scored = self._codes(tokens)
-        ids = self._ids(codes)
-        states = response_states(self.model.get_decoder(), self._prompts(prompts), to_flat(ids))
+        ids, places = to_flat(self._ids(codes)), to_flat(scored)
         weight = self.model.get_output_embeddings().weight
-        places = to_flat(scored)
-        logps = projected_logps(states[places], weight, to_flat(ids)[places])
+        logps = projected_logps(self._states(prompts, ids, places), weight, ids[places])
         table = logps.new_zeros(places.shape).masked_scatter(places, logps)
         return from_flat(table, self.tokens.n_codebooks), scored
+
+    def _states(self, prompts: Sequence[Prompt], ids: Tensor, places: Tensor) -> Tensor:
+        """Hidden states that predict the ids at these places, both `[clips, ids]`, row by row."""
+        decoder, block = self.model.get_decoder(), self._prompts(prompts)
+        if not self.packs:
+            return response_states(decoder, block, ids)[places]
+        rows = [
+            row[mask].tolist() for row, mask in zip(block.ids, block.attended == 1, strict=True)
+        ]
+        responses = [row[mask] for row, mask in zip(ids, places, strict=True)]
+        return torch.cat(packed_states(decoder, rows, responses))
+
+    @cached_property
+    def packs(self) -> bool:
+        """Whether clips share a row without seeing each other, asked of the model itself, once.
+
+        A model whose layers mix neighbours by anything but attention, or within a window, does not.
+        """
+        if self.softmax_over == "codes" or not self._head_is_plain:
+            return False
+        decoder, table = self.model.get_decoder(), self._table()[0]
+        if set(getattr(decoder.config, "layer_types", None) or ()) - {"full_attention"}:
+            return False
+        prompts = [[int(table[0])], [int(table[0])], [int(table[1]), int(table[0])]]
+        responses = [table[:2], table[:2].flip(0), table[:1]]
+        try:
+            with torch.no_grad():
+                packed = packed_states(decoder, prompts, responses)
+                alone = [
+                    response_states(decoder, PromptBlock.of([p], self.device), r[None])[0]
+                    for p, r in zip(prompts, responses, strict=True)
+                ]
+        except (TypeError, ValueError, RuntimeError):
+            return False  # the model takes no other attention
+        return all(torch.allclose(a, b, atol=1e-4) for a, b in zip(packed, alone, strict=True))
 
     @cached_property
     def _head_is_plain(self) -> bool:

@@ -53,6 +53,11 @@ class ModelPolicy(ABC):
         """One clip for each prompt, and whether it ended itself."""
 
     @property
+    def packs(self) -> bool:
+        """Whether clips of different lengths are scored together without padding."""
+        return False
+
+    @property
     def limits(self) -> ClipLimits | None:
         """Which clips this policy can make, where it can say so before it is asked about one."""
         return None

@@ -30,6 +30,9 @@ class TrainablePolicy(Protocol):
     @property
     def model(self) -> Any: ...
 
+    @property
+    def packs(self) -> bool: ...
+
     def token_logps(
         self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
     ) -> tuple[Tensor, Tensor]: ...
@@ -87,7 +90,9 @@ class Scorer:
 
     def __call__(self, asked: Sequence[Asked]) -> Clips:
         """One row for each clip, in order; gradients reach the policy alone."""
-        groups = list(length_groups([a.n_frames for a in asked], self.frames_per_pass))
+        # Without padding, clips of one prompt belong together whatever their lengths are.
+        limit = None if self.policy.packs else self.frames_per_pass
+        groups = list(length_groups([a.n_frames for a in asked], limit))
         parts = [self._score([asked[i] for i in rows]) for rows in groups]
         order = torch.tensor([i for rows in groups for i in rows])
         return take(concatenate(parts), order.argsort())
