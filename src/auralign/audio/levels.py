@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 import pyloudnorm
-import scipy.ndimage
 import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -21,6 +20,10 @@ from auralign.errors import AudioError
 from auralign.types import Audio
 
 LOUDNESS_BLOCK_S = 0.4
+SHORT_TERM_S = 3.0
+SHORT_TERM_STEP_S = 0.1
+ABSOLUTE_GATE_LUFS = -70.0
+RANGE_GATE_LU = -20.0
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
 FLAT_TOLERANCE = 0.03
@@ -46,6 +49,35 @@ def loudness_lufs(audio: Audio) -> float | None:
     with np.errstate(divide="ignore"):
         loudness = float(meter.integrated_loudness(audio.samples.T.astype(np.float64)))
     return loudness if math.isfinite(loudness) else None
+
+
+def loudness_range_lu(audio: Audio) -> float | None:
+    """Loudness range [LU]: 10th to 95th percentile of the short-term loudness, after gating.
+
+    EBU Tech 3342: blocks of 3 s every 0.1 s, those below -70 LUFS and those 20 LU below the mean
+    power of the rest left out. Only whole blocks are taken, no silence is appended, so a steady
+    tone has 0. None for a clip shorter than one block, or with no block above -70 LUFS.
+    """
+    if audio.duration_s < SHORT_TERM_S:
+        return None
+    overlap = 1 - SHORT_TERM_STEP_S / SHORT_TERM_S
+    meter = pyloudnorm.Meter(audio.sample_rate, block_size=SHORT_TERM_S, overlap=overlap)
+    with np.errstate(divide="ignore"):
+        meter.integrated_loudness(audio.samples.T.astype(np.float64))
+    blocks = np.array(meter.blockwise_loudness)
+    blocks = blocks[blocks >= ABSOLUTE_GATE_LUFS]
+    if blocks.size == 0:
+        return None
+    mean = 10 * math.log10(float(np.mean(10 ** (blocks / 10))))
+    low, high = np.percentile(blocks[blocks >= mean + RANGE_GATE_LU], [10, 95])
+    return float(high - low)
+
+
+def dc_offset(audio: Audio) -> float | None:
+    """The largest mean of a channel, as a share of full scale; None without samples."""
+    if audio.n_samples == 0:
+        return None
+    return float(np.abs(audio.samples.mean(axis=1, dtype=np.float64)).max())
 
 
 def peak_dbfs(audio: Audio) -> float | None:
@@ -126,11 +158,18 @@ def _clipped(signal: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _in_runs(member: NDArray[np.bool_], signal: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Members in runs of three or more of one sign."""
-    runs = [
-        scipy.ndimage.binary_opening(member & side, np.ones(CLIPPED_RUN))
-        for side in (signal > 0, signal < 0)
-    ]
-    return np.asarray(runs[0] | runs[1])
+    return _opened(member & (signal > 0)) | _opened(member & (signal < 0))
+
+
+def _opened(member: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Members in runs of `CLIPPED_RUN` or more: a binary opening."""
+    n_starts = max(member.size - CLIPPED_RUN + 1, 0)
+    places = [slice(k, k + n_starts) for k in range(CLIPPED_RUN)]
+    starts = np.logical_and.reduce([member[place] for place in places])
+    opened = np.zeros_like(member)
+    for place in places:
+        opened[place] |= starts
+    return opened
 
 
 def noise_floor_dbfs(audio: Audio) -> float | None:
@@ -170,14 +209,30 @@ def active_duration_s(audio: Audio) -> float | None:
     Loud is the 95th percentile of the frames' RMS. The filled gaps are the hangover of ITU-T
     P.56: the closures inside words are part of speaking. 0 for silence, None for less than a frame.
     """
-    n = max(round(FRAME_S * audio.sample_rate), 1)
+    n = _frame_length(audio)
     if audio.n_samples < n:
         return None
-    whole = audio.samples[:, : audio.n_samples // n * n].astype(np.float64)
-    level = np.sqrt(np.square(whole.reshape(audio.channels, -1, n)).mean(axis=(0, 2)))
+    return float(active_frames(audio).sum() * n / audio.sample_rate)
+
+
+def active_frames(audio: Audio) -> NDArray[np.bool_]:
+    """Which frames of 20 ms `active_duration_s` counts, `[frames]`; a part of a frame is none."""
+    level = frame_levels(audio)
+    if level.size == 0:
+        return np.zeros(0, dtype=np.bool_)
     threshold = float(np.percentile(level, 95)) / 10 ** (ACTIVITY_MARGIN_DB / 20)
-    active = level > threshold
-    return float(_fill_gaps(active, round(HANGOVER_S / FRAME_S)).sum() * n / audio.sample_rate)
+    return _fill_gaps(level > threshold, round(HANGOVER_S / FRAME_S))
+
+
+def frame_levels(audio: Audio) -> NDArray[np.float64]:
+    """RMS over all channels of each whole frame of 20 ms, `[frames]`."""
+    n = _frame_length(audio)
+    whole = audio.samples[:, : audio.n_samples // n * n].astype(np.float64)
+    return np.asarray(np.sqrt(np.square(whole.reshape(audio.channels, -1, n)).mean(axis=(0, 2))))
+
+
+def _frame_length(audio: Audio) -> int:
+    return max(round(FRAME_S * audio.sample_rate), 1)
 
 
 def _fill_gaps(active: NDArray[np.bool_], shorter_than: int) -> NDArray[np.bool_]:

@@ -15,6 +15,8 @@ VERBS = {
     "data": "auralign.cli.data:data",
     "align": "auralign.cli.align:align",
     "stats": "auralign.cli.stats:stats",
+    "score": "auralign.cli.score:score",
+    "degrade": "auralign.cli.degrade:degrade",
 }
 
 
