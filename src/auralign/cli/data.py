@@ -87,6 +87,20 @@ def aes(console: Console, path: Path, out: Path, force: bool) -> None:
 @import_.command()
 @_SOURCE
 @_STUDY
+@_FORCE
+@click.pass_obj
+def versa(console: Console, path: Path, out: Path, force: bool) -> None:
+    """Scores written by VERSA: the JSON Lines file PATH, or a folder with one for each system."""
+    from auralign.data.importers import import_versa
+
+    with console.status(f"reading {path}"):
+        study = import_versa(path, out, force=force)
+    _imported(console, study)
+
+
+@import_.command()
+@_SOURCE
+@_STUDY
 @click.option(
     "--column",
     "columns",

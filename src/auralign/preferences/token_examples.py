@@ -12,7 +12,7 @@ from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.preferences.feedback import feedback_from_thumbs
 from auralign.preferences.lists import lists_from_rankings, lists_from_ratings
 from auralign.preferences.pairs import pairs_from_votes
-from auralign.types import Feedback, PreferencePair, Prompt, RankedList, Tokens
+from auralign.types import Feedback, PreferencePair, Prompt, RankedList, Source, Tokens
 
 Record = PreferencePair | Feedback | RankedList
 
@@ -38,7 +38,7 @@ def token_examples(
     tokens   archive with the codes of clips whose `tokens_path` is empty, such as `tokens.npz` of
              a run (`data.token_files.read_token_archive`)
 
-    Every split is there; `prompt.split` tells them apart. Pairs keep `p_chosen`, also 0.5 for clips
+    What metrics say is left out. Every split is there; `prompt.split` tells them apart. Pairs keep `p_chosen`, also 0.5 for clips
     that are alike. Raises ConfigError for an unknown kind, DataError for a study without such
     answers or with a clip whose codes are not to be found.
     """
@@ -49,7 +49,8 @@ def token_examples(
         )
     study = StudyFolder.open(study_dir)
     prompts = {prompt.id: prompt for prompt in study.prompts()}
-    records = RULES[kind](study.judgements(dimension), prompts, dimension=dimension)
+    answers = [j for j in study.judgements(dimension) if j.source is not Source.METRIC]
+    records = RULES[kind](answers, prompts, dimension=dimension)
     if not records:
         raise DataError(
             f"{study.path}: expected {kind} on '{dimension}', got none that tells clips apart: "

@@ -47,11 +47,17 @@ def source_files(path: str | os.PathLike[str], pattern: str = "*") -> list[Path]
     return files
 
 
-def read_json_lines(file: Path) -> Iterator[SourceRow]:
-    """One JSON object a line; DataError names the first line that is something else."""
+def read_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers; DataError when it is not UTF-8 text."""
     for line, text in enumerate(_read_text(file).split("\n"), start=1):
         if text.strip():
-            yield SourceRow(file, line, _json_object(file, line, text))
+            yield line, text
+
+
+def read_json_lines(file: Path) -> Iterator[SourceRow]:
+    """One JSON object a line; DataError names the first line that is something else."""
+    for line, text in read_lines(file):
+        yield SourceRow(file, line, _json_object(file, line, text))
 
 
 def read_text_rows(file: Path) -> list[SourceRow]:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from auralign.data import StudyFolder
 from auralign.errors import ConfigError, DataError, did_you_mean
-from auralign.types import Clip, Judgement, Outcome, TrialProtocol
+from auralign.types import Clip, Judgement, Outcome, Source, TrialProtocol
 
 ItemKind = Literal["system", "clip"]
 
@@ -104,9 +104,9 @@ def select_judgements(
 def judgements_on(
     folder: StudyFolder, dimension: str, condition: str | None = None
 ) -> list[Judgement]:
-    """Every judgement on a dimension, of any protocol and skips included.
+    """Every judgement on a dimension, of any protocol and skips included, but no metric's.
 
-    Raises DataError, with what there is, when there are none, or none on prompts of `condition`.
+    What a metric says is no listener's answer: `evaluation.validity` compares the two. Raises DataError, with what there is, when there are none, or none on prompts of `condition`.
     """
     judgements = _of_dimension(folder, dimension)
     return judgements if condition is None else _of_condition(folder, judgements, condition)
@@ -154,7 +154,13 @@ def _of_dimension(folder: StudyFolder, dimension: str) -> list[Judgement]:
             f"{did_you_mean(dimension, known)}; there are judgements on "
             f"{', '.join(known) or 'no dimension'}"
         )
-    return found
+    answers = [j for j in found if j.source is not Source.METRIC]
+    if not answers:
+        raise DataError(
+            f"{folder.path}: all {len(found)} judgements on '{dimension}' are a metric's, and "
+            "statistics are about answers: `auralign score validate` looks at metrics"
+        )
+    return answers
 
 
 def _of_condition(
