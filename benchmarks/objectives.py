@@ -97,9 +97,7 @@ class World:
         prefers, rejects = self.panel.choice_probabilities(np.concatenate(heard), pairs, "overall")
         return float(((1 + prefers - rejects) / 2).mean())
 
-    def _hear(
-        self, policy: CodecLanguageModel, n: int, asked: list[Prompt]
-    ) -> NDArray[np.float64]:
+    def _hear(self, policy: CodecLanguageModel, n: int, asked: list[Prompt]) -> NDArray[np.float64]:
         generator = torch.Generator().manual_seed(self.seed)
         tokens = policy.sample(self.test_prompts, n, generator=generator).tokens
         return self.ears.hear([quantise(a) for a in self.codec.codec.decode(tokens)], asked)

@@ -38,9 +38,9 @@ def token_examples(
     tokens   archive with the codes of clips whose `tokens_path` is empty, such as `tokens.npz` of
              a run (`data.token_files.read_token_archive`)
 
-    What metrics say is left out. Every split is there; `prompt.split` tells them apart. Pairs keep `p_chosen`, also 0.5 for clips
-    that are alike. Raises ConfigError for an unknown kind, DataError for a study without such
-    answers or with a clip whose codes are not to be found.
+    What metrics say is left out. Every split is there; `prompt.split` tells them apart. Pairs keep
+    `p_chosen`, also 0.5 for clips that are alike. Raises ConfigError for an unknown kind, DataError
+    for a study without such answers or with a clip whose codes are not to be found.
     """
     if kind not in RULES:
         raise ConfigError(

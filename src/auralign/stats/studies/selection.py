@@ -106,7 +106,8 @@ def judgements_on(
 ) -> list[Judgement]:
     """Every judgement on a dimension, of any protocol and skips included, but no metric's.
 
-    What a metric says is no listener's answer: `evaluation.validity` compares the two. Raises DataError, with what there is, when there are none, or none on prompts of `condition`.
+    What a metric says is no listener's answer: `evaluation.validity` compares the two. Raises
+    DataError, with what there is, when there are none, or none on prompts of `condition`.
     """
     judgements = _of_dimension(folder, dimension)
     return judgements if condition is None else _of_condition(folder, judgements, condition)
