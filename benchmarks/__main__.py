@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from auralign.files import to_json, write_text
-from benchmarks import claims, quickstart, signals, stats_coverage, stats_vs_peers
+from benchmarks import claims, objectives, quickstart, signals, stats_coverage, stats_vs_peers
 
 BENCHMARKS = {
     "quickstart": quickstart.measure,
     "stats_vs_peers": stats_vs_peers.measure,
     "stats_coverage": stats_coverage.measure,
     "signals": signals.measure,
+    "objectives": objectives.measure,
 }
 
 
