@@ -1,6 +1,7 @@
 """TRL's own loss code and ours on one model and one batch: equal to 1e-5, or how far apart and why.
 
 Policy and reference are two random models, so that no log-ratio is zero. TRL computes in float32.
+TRL 1.16 has no trainers of BCO and XPO any more; of BCO a pair loss is left.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from torch.testing import assert_close
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from auralign.losses import OBJECTIVES, Clips, Pairs, Unpaired, sum_scored
+from auralign.losses.unpaired import mismatched_rows
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,24 +124,23 @@ class Side:
     def clips(self, ids: torch.Tensor, attended: torch.Tensor, response: torch.Tensor) -> Clips:
         """What our objectives see of rows `[rows, ids]`; plain log-softmax of all logits."""
         scored = response[:, None, 1:].bool()
-        logps, collision = [], None
-        for model in (self.model, self.reference):
-            logits = model(input_ids=ids, attention_mask=attended).logits[:, :-1].log_softmax(-1)
-            collision = torch.logsumexp(2 * logits, -1)[:, None] if collision is None else collision
-            logps.append(logits.gather(-1, ids[:, 1:, None])[:, None, :, 0])
-        policy, reference = logps[0], logps[1].detach()
+        tables = [
+            model(input_ids=ids, attention_mask=attended).logits[:, None, :-1].log_softmax(-1)
+            for model in (self.model, self.reference)
+        ]
+        policy, reference = (t.gather(-1, ids[:, None, 1:, None])[..., 0] for t in tables)
         return Clips(
             sum_scored(policy, scored),
             scored.sum((-2, -1)),
-            sum_scored(reference, scored),
+            sum_scored(reference, scored).detach(),
             token_logps=policy,
-            reference_tokens=reference,
+            reference_tokens=reference.detach(),
             scored=scored,
-            log_collision=collision.detach(),
+            log_collision=torch.logsumexp(2 * tables[0], -1).detach(),
         )
 
 
-def rows(clips: Clips, part: slice) -> Clips:
+def take(clips: Clips, part: slice) -> Clips:
     return Clips(**{k: None if v is None else v[part] for k, v in vars(clips).items()})
 
 
@@ -147,8 +148,8 @@ def as_pairs(side: Side) -> Pairs:
     """Of a batch of `[chosen, rejected]`, or `[chosen, rejected, gold]`."""
     found = side.clips(*(side.batch[k] for k in ("input_ids", "attention_mask", "completion_mask")))
     n = len(side.trainer.train_dataset)
-    gold = rows(found, slice(2 * n, None)) if len(found.logp) > 2 * n else None
-    return Pairs(rows(found, slice(n)), rows(found, slice(n, 2 * n)), gold=gold)
+    gold = take(found, slice(2 * n, None)) if len(found.logp) > 2 * n else None
+    return Pairs(take(found, slice(n)), take(found, slice(n, 2 * n)), gold=gold)
 
 
 def ours(name: str, batch: Pairs | Unpaired, **options) -> torch.Tensor:
@@ -260,13 +261,8 @@ def test_trl_has_lost_the_running_shift_of_bco_and_sums_its_two_terms(tmp_path):
 
 
 def test_forward_kl_overflows_in_trl_where_ours_goes_on_as_a_line(tmp_path):
-    """e^-rho of a clip that has become improbable; its slope is NaN, ours points upwards."""
-    side = Side.of(
-        "DPO",
-        pairs_of(UNEQUAL),
-        tmp_path,
-        f_divergence_type="forward_kl",
-    )
+    """e^-rho of a clip that has become improbable: infinity less infinity there."""
+    side = Side.of("DPO", pairs_of(UNEQUAL), tmp_path, f_divergence_type="forward_kl")
     with torch.no_grad():
         side.model.lm_head.weight.mul_(60)
     assert not side.loss().isfinite()
@@ -302,10 +298,26 @@ def test_kto_trainer_has_the_same_value_and_slope(tmp_path, loss_type, name, opt
     """With policy and reference swapped the divergence has the other sign, and is cut at 0."""
     side = Side.of("KTO", thumbs(), tmp_path, loss_type=loss_type, **options)
     if swapped:
-        weights = side.model.state_dict()
+        weights = {name: value.clone() for name, value in side.model.state_dict().items()}
         side.model.load_state_dict(side.reference.state_dict())
         side.reference.load_state_dict(weights)
     assert_equal_with_slope(side, ours(name, as_feedback(side), beta=BETA, **options))
+
+
+def test_trl_may_match_a_clip_with_its_own_prompt_where_kto_wants_another_one(tmp_path):
+    """It turns completions round by one in a batch: pairs that were split stay with their prompt.
+
+    The divergence is to be measured on clips of other prompts (arXiv 2402.01306).
+    """
+    ids = [i // 2 for i in range(4)]
+    rows = [{**row, "prompt": written(3, seed=i)} for i, row in zip(ids, thumbs(), strict=True)]
+    side = Side.of("KTO", rows, tmp_path)
+    prepared = side.trainer.train_dataset
+    completions = prepared["completion_ids"]
+    theirs = [completions.index(clip) for clip in prepared["KL_completion_ids"]]
+    assert [ids[i] == ids[k] for i, k in enumerate(theirs)] == [False, True, False, True]
+    turned = mismatched_rows(torch.tensor(ids)).tolist()
+    assert all(ids[i] != ids[k] for i, k in enumerate(turned))
 
 
 def as_cpo_pairs(side: Side) -> Pairs:

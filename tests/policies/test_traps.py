@@ -155,7 +155,6 @@ def test_b1_with_a_new_adapter_training_starts_where_the_reference_is():
     ],
     ids=["prompts", "codes"],
 )
-@pytest.mark.xfail(reason="the key holds numbers and texts of a policy, not its maps")
 def test_b7_stored_numbers_are_of_one_way_to_write_prompts_and_codes(changed):
     policy = a_llama()
     other = replace(policy, **changed)
@@ -164,7 +163,6 @@ def test_b7_stored_numbers_are_of_one_way_to_write_prompts_and_codes(changed):
     assert reference_key(policy, PROMPTS, CLIPS) != reference_key(other, PROMPTS, CLIPS)
 
 
-@pytest.mark.xfail(reason="the reference of an adapter does not tell the layout of its policy")
 def test_b7_stored_numbers_below_an_adapter_are_of_the_layout_of_its_policy():
     policy = with_lora(a_llama(), rank=2, alpha=4, target_modules=["q_proj"], generator=seeded())
     over_codes = replace(policy, softmax_over="codes")

@@ -416,8 +416,8 @@ def test_a_guard_ends_training_with_the_weights_before(start, pairs):
     ("schedule", "shares"),
     [
         ("constant", [0.5, 1, 1, 1, 1, 1]),
-        ("linear", [0.5, 1, 0.75, 0.5, 0.25, 0]),
-        ("cosine", [0.5, 1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0]),
+        ("linear", [0.5, 1, 1, 0.75, 0.5, 0.25]),
+        ("cosine", [0.5, 1, 1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5]),
     ],
 )
 def test_the_learning_rate_rises_as_a_line_and_falls_as_its_schedule_says(schedule, shares):

@@ -112,14 +112,17 @@ def _by_group(methods: list[dict[str, Any]]) -> str:
 def _train(console: Console, arguments: Mapping[str, Any]) -> None:
     from auralign.cli.progress import TrainingProgress
     from auralign.pipeline.alignment import run_alignment
+    from auralign.training.processes import is_first_process
 
     out = arguments["out"]
     job = _job(arguments)
-    with TrainingProgress(quiet=console.quiet) as progress:
+    talks = is_first_process()
+    with TrainingProgress(quiet=console.quiet or not talks) as progress:
         result = run_alignment(
             job, out, resume=arguments["resume"], force=arguments["force"], watch=progress.update
         )
-    console.result({**result, "out": str(out)}, _summary(result, out))
+    if talks:
+        console.result({**result, "out": str(out)}, _summary(result, out))
 
 
 def _job(arguments: Mapping[str, Any]) -> AlignJob:
@@ -154,6 +157,8 @@ def _converted(
     """Options in our convention, where they were given in another one."""
     source = arguments["beta_from"]
     if source is None:
+        if arguments["mean_codes"] is not None:
+            raise click.UsageError("--mean-codes belongs to --beta-from, which is not given")
         return options
     from auralign.losses.beta import convert_beta
 

@@ -11,8 +11,9 @@ result.json             what training found
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +29,26 @@ from auralign.data.runs import RunFolder
 from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.losses import OBJECTIVES, Need
 from auralign.policies.card import read_card
+from auralign.policies.layouts import codebook_weights
 from auralign.policies.lora import AdapterOffReference
 from auralign.policies.model_policy import ModelPolicy
 from auralign.policies.opening import open_policy, save_policy
 from auralign.policies.weights import has_adapter
 from auralign.preferences.token_examples import token_examples
-from auralign.training.metrics_log import MetricsLog, open_trackers
+from auralign.training.batches import batches_in_epoch
+from auralign.training.metrics_log import MetricsLog, open_trackers, require_trackers
 from auralign.training.processes import Processes, started_processes
+from auralign.training.rehearsal import rehearse
 from auralign.training.settings import TrainerSettings
+from auralign.training.tasks import task_of
 from auralign.training.trainer import TrainResult, train
-from auralign.types import Split
+from auralign.types import Prompt, Split
 
 ANSWERS = {"pairs": ("votes",), "unpaired": ("thumbs",), "lists": ("rankings", "ratings")}
 """Kinds of answers in a study that give examples for an objective's kind of data."""
 
-MIN_PROMPTS_TO_HOLD_OUT = 10
-"""With fewer prompts than this none is held out by chance."""
+SHARE_TO_HOLD_OUT, MIN_PROMPTS_TO_HOLD_OUT = 0.1, 10
+"""Of the prompts, unless the job says; of fewer prompts none."""
 
 Watch = Callable[[int, int, Mapping[str, float]], None]
 """Told the step, the number of steps and the measures."""
@@ -57,8 +62,8 @@ class AlignJob(StrictModel):
     examples         a file of examples, or a study folder whose clips have tokens
     dimension        of the judgements in a study folder
     tokens           an archive of codes for a study folder whose clips have no `tokens_path`
-    held_out         a file of examples, or the share of prompts that is held out; where examples
-                     name splits, those of validation are
+    held_out         a file of examples, or the share of prompts that is held out; None holds out
+                     those of validation where examples name splits, else a tenth of ten and more
     kl_budget        nats a clip beyond which training stops, with the best weights within it
     """
 
@@ -67,7 +72,7 @@ class AlignJob(StrictModel):
     examples: str
     dimension: str = "overall"
     tokens: str | None = None
-    held_out: str | float = 0.1
+    held_out: str | float | None = None
     kl_budget: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
     trackers: tuple[str, ...] = ()
@@ -101,10 +106,20 @@ def _run(
     if policy.limits is not None:
         validate_examples([*examples, *held_out], **policy.limits._asdict())
     reference = _reference(job, policy)
+    for part in filter(None, (examples, held_out)):
+        task = task_of(job.training.objective, part, job.training.options)
+        rehearse(task)
+        _require_readable(policy, task.prompts)
+    _require_apart(examples, held_out)
+    _require_measured(job, held_out)
+    require_trackers(job.trackers)
+    if job.training.codebook_weights != "sum" and policy.limits is not None:
+        codebook_weights(job.training.codebook_weights, policy.limits.n_codebooks)
     run = _folder(job, out, processes, resume, force)
     trackers = open_trackers(job.trackers, out / "trackers") if processes.is_first else []
     log = MetricsLog(out / "metrics.jsonl", trackers)
-    n_steps = job.training.n_epochs * -(-len(examples) // job.training.batch_size)
+    task = task_of(job.training.objective, examples, job.training.options)
+    n_steps = job.training.n_epochs * batches_in_epoch(task, job.training)
 
     def told(step: int, values: Mapping[str, float]) -> None:
         if processes.is_first:
@@ -128,6 +143,7 @@ def _run(
     if processes.is_first:
         kept = open_policy(card) if processes.sharded else policy
         kept.model.load_state_dict(result.weights)
+        shutil.rmtree(out / "policy", ignore_errors=True)  # of a run that had finished before
         save_policy(kept, out / "policy", card=card)
         run.write_manifest({"job": job.seed})
         run.write_result(found)
@@ -135,14 +151,44 @@ def _run(
     return found
 
 
+def _require_readable(policy: ModelPolicy, prompts: Sequence[Prompt]) -> None:
+    """Raise DataError for a prompt that the policy cannot read, by scoring the shortest clip."""
+    limits = policy.limits
+    if limits is not None:
+        clip = np.zeros((limits.n_codebooks, 1), dtype=np.int64)
+        unique = list(dict.fromkeys(prompts))
+        policy.sequence_logps(unique, [clip] * len(unique))
+
+
+def _require_apart(examples: Sequence[Example], held_out: Sequence[Example]) -> None:
+    """Raise DataError for a held-out prompt that is trained on."""
+    both = sorted({e.prompt.id for e in examples} & {e.prompt.id for e in held_out})
+    if both:
+        raise DataError(
+            f"held_out: expected prompts that are not trained on, got {len(both)} that are, the "
+            f"first '{both[0]}': leave them out of one file"
+        )
+
+
+def _require_measured(job: AlignJob, held_out: Sequence[Example]) -> None:
+    """Raise ConfigError for a rule of stopping that looks at what nothing measures."""
+    if job.training.patience is not None and not held_out:
+        raise ConfigError(
+            "patience: expected held-out examples, whose accuracy it watches, got none: give "
+            "--held-out, or leave patience out"
+        )
+    if job.kl_budget is not None and job.reference == "none":
+        raise ConfigError("kl_budget: expected a reference to diverge from, got 'none'")
+
+
 def _data(job: AlignJob) -> tuple[list[Example], list[Example]]:
     """Examples to train on and held-out ones, which share no prompt."""
     examples = _read(job, job.examples)
     if isinstance(job.held_out, str):
         return examples, _read(job, job.held_out)
-    if not 0 <= job.held_out < 1:
+    if job.held_out is not None and not 0 <= job.held_out < 1:
         raise ConfigError(f"held_out: expected a file or a share from 0 to 1, got {job.held_out:g}")
-    if {e.prompt.split for e in examples} != {Split.TRAIN}:
+    if job.held_out is None and {e.prompt.split for e in examples} != {Split.TRAIN}:
         parts = [
             [e for e in examples if e.prompt.split is split]
             for split in (Split.TRAIN, Split.VALIDATION)
@@ -151,10 +197,13 @@ def _data(job: AlignJob) -> tuple[list[Example], list[Example]]:
             raise DataError(f"{job.examples}: expected examples of the split 'train', got none")
         return parts[0], parts[1]
     ids = sorted({e.prompt.id for e in examples})
-    if len(ids) < MIN_PROMPTS_TO_HOLD_OUT:
-        return examples, []
+    share = job.held_out
+    if share is None:
+        share = SHARE_TO_HOLD_OUT if len(ids) >= MIN_PROMPTS_TO_HOLD_OUT else 0.0
     drawn = np.random.default_rng(job.seed).permutation(len(ids))
-    kept_back = {ids[i] for i in drawn[: round(job.held_out * len(ids))]}
+    # Two at least, because some objectives look at a clip below the prompt of another one.
+    n = max(2, round(share * len(ids))) if share else 0
+    kept_back = {ids[i] for i in drawn[:n]}
     return (
         [e for e in examples if e.prompt.id not in kept_back],
         [e for e in examples if e.prompt.id in kept_back],
@@ -163,6 +212,11 @@ def _data(job: AlignJob) -> tuple[list[Example], list[Example]]:
 
 def _read(job: AlignJob, where: str) -> list[Example]:
     if not (Path(where) / "study.yaml").is_file():
+        if job.tokens is not None:
+            raise ConfigError(
+                f"tokens: '{job.tokens}' has the codes of a study's clips, and {where} is a file "
+                "of examples, which holds its own: leave it out"
+            )
         return read_examples(where)
     name = job.training.objective
     if name not in OBJECTIVES:
@@ -184,7 +238,13 @@ def _reference(job: AlignJob, policy: ModelPolicy) -> Any:
             raise ConfigError(f"objective '{job.training.objective}' needs a reference, got 'none'")
         return None
     if job.reference is not None:
-        return open_policy(job.reference).frozen_copy()
+        reference = open_policy(job.reference)
+        if reference.limits != policy.limits:
+            raise ConfigError(
+                f"reference: expected one of the policy's codes ({policy.limits}), got "
+                f"{reference.limits}: choose a policy over the same codec"
+            )
+        return reference.frozen_copy()
     return AdapterOffReference(policy) if has_adapter(policy) else policy.frozen_copy()
 
 

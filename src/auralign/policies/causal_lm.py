@@ -10,6 +10,7 @@ first frame, such as the speaker's tokens of Spark, belongs to the prompt.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -199,6 +200,14 @@ class CausalCodecPolicy(ModelPolicy):
         if self.softmax_over == "vocabulary":
             return logits, ids, scored
         return _possible(logits, self._table()), codes, scored
+
+    @property
+    def layout(self) -> str:
+        ids = hashlib.sha256(self.tokens.ids.tobytes()).hexdigest()
+        return f"{super().layout}, ids={ids}, end={self.tokens.end_id}"
+
+    def reading(self, prompt: Prompt) -> str:
+        return str(list(self.encode_prompt(prompt)))
 
     @property
     def limits(self) -> ClipLimits:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from auralign.errors import ConfigError
 from auralign.policies import hub
 from auralign.policies.model_policy import ModelPolicy
-from auralign.types import Prompt, Tokens
+from auralign.types import Prompt, Rollout, Tokens
 
 SomePolicy = TypeVar("SomePolicy", bound=ModelPolicy)
 
@@ -113,6 +113,21 @@ class AdapterOffReference:
         """As in `ModelPolicy`."""
         with _adapter_off(self.policy.model):
             return self.policy.sequence_logps(prompts, tokens, batch_size=batch_size)
+
+    @torch.no_grad()
+    def sample(self, prompts: Sequence[Prompt], n: int, *, generator: torch.Generator) -> Rollout:
+        """As in `ModelPolicy`."""
+        with _adapter_off(self.policy.model):
+            return self.policy.sample(prompts, n, generator=generator)
+
+    @property
+    def layout(self) -> str:
+        """As in `ModelPolicy`."""
+        return self.policy.layout
+
+    def reading(self, prompt: Prompt) -> str:
+        """As in `ModelPolicy`."""
+        return self.policy.reading(prompt)
 
     def weights_hash(self) -> str:
         """SHA-256 over the weights below the adapter."""

@@ -72,6 +72,10 @@ class ModelPolicy(ABC):
         options = [f"{k}={v}" for k, v in fields.items() if isinstance(v, (str, int, float))]
         return ", ".join([type(self).__name__, *options])
 
+    def reading(self, prompt: Prompt) -> str:
+        """What the model reads of a prompt, where options decide it; as `layout` in a key."""
+        return ""
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""

@@ -87,17 +87,19 @@ def precomputed_reference(
     path: Path | None,
     *,
     frames_per_pass: int | None = None,
+    precision: str = "fp32",
 ) -> PrecomputedReference:
     """Log-probabilities of all clips under `reference`: read from `path`, or computed and written.
 
     How the policy lays out and restricts codes (its `layout`) is part of the key, as are weights,
     prompts, clips and the dtype of the sums. A file of another key, or that cannot be read, is
     replaced; without a path nothing is read or written. `frames_per_pass` as in
-    `layouts.length_groups`, 32 clips without it. Raises ConfigError for a reference in training
-    mode, StorageError when the disk refuses.
+    `layouts.length_groups`, 32 clips without it; `precision` names the autocast that the caller has
+    set, and is a part of the key. Raises ConfigError for a reference in training mode, StorageError
+    when the disk refuses.
     """
     require_evaluation_mode(reference)
-    key = reference_key(reference, prompts, tokens)
+    key = reference_key(reference, prompts, tokens, precision=precision)
     stored = _read(path, key) if path else None
     if stored is None:
         rows = _compute(reference, prompts, tokens, frames_per_pass)
@@ -119,12 +121,18 @@ def require_evaluation_mode(reference: HashedPolicy) -> None:
 
 
 def reference_key(
-    reference: HashedPolicy, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
+    reference: HashedPolicy,
+    prompts: Sequence[Prompt],
+    tokens: Sequence[Tokens],
+    *,
+    precision: str = "fp32",
 ) -> str:
-    """SHA-256 over weights, clips with their prompts (in any order), layout, dtype and torch."""
+    """SHA-256 over weights, clips, prompts and their readings, layout, precision and torch."""
     clips = sorted({clip_key(p, t) for p, t in zip(prompts, tokens, strict=True)})
     layout = getattr(reference, "layout", type(reference).__name__)
-    parts = [reference.weights_hash(), *clips, layout, "float32", torch.__version__]
+    reading = getattr(reference, "reading", lambda prompt: "")
+    readings = sorted({reading(prompt) for prompt in prompts})
+    parts = [reference.weights_hash(), *clips, *readings, layout, precision, torch.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

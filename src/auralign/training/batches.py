@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -26,6 +27,11 @@ def batches_of(
     if len(groups) == 1:
         return batches
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def batches_in_epoch(task: Task, settings: TrainerSettings) -> int:
+    """How many batches `batches_of` makes."""
+    return sum(math.ceil(len(rows) / settings.batch_size) for rows in task.groups())
 
 
 def _ordered(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
@@ -26,7 +27,9 @@ from auralign.files import write_bytes
 FORMAT = 1
 
 
-_FOREIGN = (OSError, RuntimeError, LookupError, TypeError, EOFError, pickle.UnpicklingError)
+_FOREIGN = (
+    OSError, RuntimeError, LookupError, TypeError, EOFError, pickle.UnpicklingError, struct.error
+)  # fmt: skip
 """What torch and we raise at files that `save_checkpoint` did not write."""
 
 
@@ -34,7 +37,7 @@ _FOREIGN = (OSError, RuntimeError, LookupError, TypeError, EOFError, pickle.Unpi
 class TrainingState:
     """Where a run stands after `step` updates.
 
-    kept           step, measures and weights of the best evaluation so far
+    kept_step      the update after which the kept weights stood, and `kept_weights`
     evaluations    what was measured, in order
     n_worse        evaluations since the best one
     stopped        why training has ended early, or None
@@ -80,7 +83,7 @@ def load_checkpoint(path: Path, key: Mapping[str, str]) -> dict[str, Any] | None
     """
     try:
         parts = torch.load(path, map_location="cpu", weights_only=True)
-        stored = parts["key"]
+        stored = dict(parts["key"])
         parts["state"] = TrainingState(**parts["state"])
     except FileNotFoundError:
         return None

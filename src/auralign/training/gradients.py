@@ -74,8 +74,15 @@ class BatchGradient:
         parts = [[rows[i] for i in group] for group in groups]
         clips = _in_order([(part, self._scored(part)) for part in parts], rows)
         batch = self.task.batch(rows, clips)
-        weight = self.task.weights[list(rows)].sum() if self.task.objective.scope == "row" else 1
-        return batch, self._loss(batch, rows)[0].item() / float(weight)
+        weight = self._whole_weight(rows) if self.task.objective.scope == "row" else 1.0
+        return batch, self._loss(batch, rows)[0].item() / weight
+
+    def _whole_weight(self, rows: Sequence[int]) -> float:
+        """What a batch is divided by: its size at the mean weight of all examples.
+
+        Divided by its own weight, a batch of one would be pulled alike by any weight.
+        """
+        return len(rows) * float(self.task.weights.mean())
 
     def _parts(self, rows: Sequence[int]) -> list[Part]:
         """This process's rows in parts that go through the model together."""
@@ -90,7 +97,7 @@ class BatchGradient:
         return parts
 
     def _by_row(self, rows: Sequence[int], parts: Sequence[Part]) -> dict[str, float]:
-        total_weight = float(self.task.weights[list(rows)].sum())
+        total_weight = self._whole_weight(rows)
         sums = {"loss": 0.0}
         for part in parts:
             batch = self.task.batch(part.rows, self._scored(part.rows))
@@ -104,7 +111,7 @@ class BatchGradient:
     def _by_batch(self, rows: Sequence[int], parts: Sequence[Part]) -> dict[str, float]:
         if len(parts) == 1 and self.processes.count == 1:
             clips = _in_order([(parts[0].rows, self._scored(parts[0].rows))], rows)
-            loss, found = self._loss(self.task.batch(rows, clips), rows)
+            loss, found = self._loss(self.task.observed(self.task.batch(rows, clips)), rows)
             loss.backward()
             return {"loss": loss.item(), **found}
         with torch.no_grad():
@@ -113,7 +120,7 @@ class BatchGradient:
         leaves = _in_order(everybodys, rows)
         for leaf in leaves.values():
             leaf.logp.requires_grad_()
-        loss, found = self._loss(self.task.batch(rows, leaves), rows)
+        loss, found = self._loss(self.task.observed(self.task.batch(rows, leaves)), rows)
         loss.backward()
         for part in parts:
             self._send_back(part, leaves, rows)
@@ -146,7 +153,7 @@ class BatchGradient:
             loss = values.mean()
         else:
             weights = torch.from_numpy(self.task.weights[list(rows)]).to(values)
-            loss = (weights * values).sum() / (weights.sum() if scope == "batch" else 1.0)
+            loss = (weights * values).sum() / (self._whole_weight(rows) if scope == "batch" else 1)
         shown = {**_margin(diagnostics), **diagnostics, **self.task.measures(batch)}
         share = len(rows)  # means times rows, as an objective may show fewer values than rows
         return loss, {name: share * value.float().mean().item() for name, value in shown.items()}

@@ -34,7 +34,8 @@ def held_out_measures(gradient: BatchGradient) -> dict[str, float]:
                                  without a reference whose log-probability, is in order; of thumbs
                                  the share of likes and dislikes that are
     held_out_ranking_accuracy    the same for log-probabilities
-    held_out_idealised_accuracy  its ceiling for this reference and beta (arXiv 2405.19534)
+    held_out_idealised_accuracy  its ceiling for this reference and beta (arXiv 2405.19534), of
+                                 objectives that have DPO's minimiser
     held_out_chosen_drift        mean log-ratio of chosen clips, nats a clip; and `rejected`
     held_out_margin/DIMENSION    mean log-ratio of chosen less rejected, by dimension
     """
@@ -82,6 +83,9 @@ def _of_thumbs(batch: Unpaired) -> dict[str, Tensor]:
     }
 
 
+MINIMISED_BY_DPO = ("dpo", "cdpo", "rdpo", "spce")
+"""Objectives whose exact minimiser is that of DPO on the shares of votes."""
+
 _NAMES = {
     "held_out_accuracy": "accuracy",
     "held_out_ranking_accuracy": "ranking_accuracy",
@@ -94,8 +98,8 @@ def _of_pairs(batch: Pairs, task: PairTask) -> dict[str, float]:
     if batch.chosen.reference_logp is None:
         return {}
     found = _margins(batch, task.examples)
-    beta = task.options.get("beta", task.objective.options.get("beta"))
-    if beta:
+    if task.name in MINIMISED_BY_DPO:
+        beta = task.options.get("beta", task.objective.options["beta"])
         p_chosen = torch.ones_like(batch.margin) if batch.p_chosen is None else batch.p_chosen
         ideal = idealised_ranking_accuracy(reference_error(batch), p_chosen, beta=beta)
         found["held_out_idealised_accuracy"] = float(ideal.mean())

@@ -44,6 +44,22 @@ class MetricsLog:
         write_text(self.path, "".join(line for line in whole if json.loads(line)["step"] < step))
 
 
+def require_trackers(names: Sequence[str]) -> None:
+    """Raise ConfigError for a name that Accelerate does not know, MissingExtraError without it."""
+    if not names:
+        return
+    try:
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("accelerate", "trackers") from error
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise ConfigError(
+                f"expected a tracker out of {', '.join(LOGGER_TYPE_TO_CLASS)}, got '{name}'"
+                f"{did_you_mean(name, LOGGER_TYPE_TO_CLASS)}"
+            )
+
+
 def open_trackers(names: Sequence[str], folder: Path) -> list[Any]:
     """Trackers of Accelerate by name (tensorboard, wandb, ...), which write below `folder`.
 

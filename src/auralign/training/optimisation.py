@@ -25,10 +25,14 @@ def new_optimiser(
 
 
 def learning_rate(step: int, n_steps: int, settings: TrainerSettings) -> float:
-    """At `step` of `n_steps`, from 1 on: `warmup_steps` of linear growth, then the schedule."""
+    """At `step` of `n_steps`, from 1 on: `warmup_steps` of linear growth, then the schedule.
+
+    The schedule reaches zero after the last step, so that every step learns.
+    """
     if step < settings.warmup_steps:
         return settings.learning_rate * step / settings.warmup_steps
-    progress = (step - settings.warmup_steps) / max(1, n_steps - settings.warmup_steps)
+    beyond = max(0, step - 1 - settings.warmup_steps)
+    progress = beyond / max(1, n_steps - settings.warmup_steps)
     share = {
         "constant": 1.0,
         "linear": 1 - progress,

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
 T = TypeVar("T")
 
@@ -67,6 +68,11 @@ class Processes:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
+
+    def clip_gradients(self, parameters: Sequence[nn.Parameter], max_norm: float) -> float:
+        """Gradients, summed already, of at most this norm; the norm that they had."""
+        norm: Any = clip_grad_norm_(parameters, max_norm)
+        return float(norm.full_tensor() if self.sharded else norm)
 
     def wait(self) -> None:
         """Until every process has come here."""
@@ -148,6 +154,11 @@ class Processes:
         )
 
 
+def is_first_process() -> bool:
+    """Whether this process talks to the user, by what a launcher says; before any has joined."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 ALONE = Processes()
 """One process for everything."""
 
@@ -159,8 +170,7 @@ def started_processes() -> Iterator[Processes]:
     if count == 1:
         yield Processes()
         return
-    on_gpu = torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU") != "true"
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    dist.init_process_group()  # every backend there is, each for the tensors of its device
     try:
         sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
         yield Processes(dist.get_rank(), count, sharded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ from auralign.losses import Clips, Need, sum_scored
 from auralign.losses.diagnostics import exact_kl
 from auralign.policies.layouts import length_groups, weight_codebooks
 from auralign.policies.model_policy import pick_logps
+from auralign.policies.reference import PrecomputedReference, precomputed_reference
+from auralign.training.processes import Processes
 from auralign.types import Prompt, Rollout, Tokens
 
 
@@ -100,13 +103,12 @@ class Scorer:
     def _score(self, asked: Sequence[Asked]) -> Clips:
         prompts, clips = [a.prompt for a in asked], [a.clip for a in asked]
         token_logps, scored, extra = self._policy_tokens(prompts, clips)
-        counted = scored.float()
-        if self.codebook_weights is not None:
-            token_logps = weight_codebooks(token_logps, self.codebook_weights)
-            counted = weight_codebooks(counted, self.codebook_weights)
-        logp, n_codes = sum_scored(token_logps, scored), counted.sum((-2, -1))
+        token_logps, counted = self._weighted(token_logps), self._weighted(scored.float())
+        extra = {name: self._weighted(values) for name, values in extra.items()}
+        # In float64: of a minute of audio, the last place of a sum in float32 is 0.008 nats.
+        logp, n_codes = sum_scored(token_logps.double(), scored), counted.sum((-2, -1))
         reference = self._reference_tokens(prompts, clips, scored)
-        reference_logp = None if reference is None else reference.double().sum((-2, -1)).float()
+        reference_logp = None if reference is None else sum_scored(reference.double(), scored)
         if Need.TOKENS not in self.needs:
             return Clips(logp, n_codes, reference_logp)
         weights = _code_weights(asked, scored) if Need.TOKEN_WEIGHTS in self.needs else None
@@ -126,8 +128,7 @@ class Scorer:
         self, prompts: Sequence[Prompt], clips: Sequence[Tokens]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Log-probabilities, scored mask, and what is asked of whole distributions."""
-        device = next(self.policy.model.parameters()).device
-        with torch.autocast(device.type, self.autocast, enabled=self.autocast is not None):
+        with autocast(self.policy.model, self.autocast):
             if not self.needs & {Need.COLLISION, Need.TOKEN_KL}:
                 return *self.policy.token_logps(prompts, clips), {}
             logits, drawn, scored = self.policy.logits(prompts, clips)
@@ -145,11 +146,14 @@ class Scorer:
     ) -> Tensor | None:
         if self.reference is None:
             return None
-        with torch.no_grad():
+        with torch.no_grad(), autocast(self.policy.model, self.autocast):
             token_logps = self.reference.token_logps(prompts, clips)[0].to(scored.device)
-        if self.codebook_weights is not None:
-            token_logps = weight_codebooks(token_logps, self.codebook_weights)
-        return token_logps
+        return self._weighted(token_logps)
+
+    def _weighted(self, values: Tensor) -> Tensor:
+        """`[clips, codebook, time]`, times the weight of each codebook."""
+        weights = self.codebook_weights
+        return values if weights is None else weight_codebooks(values, weights)
 
     def _reference_logits(self, prompts: Sequence[Prompt], clips: Sequence[Tokens]) -> Tensor:
         ask = getattr(self.reference, "logits", None)
@@ -158,9 +162,48 @@ class Scorer:
                 "this objective needs the whole distribution of each code under the reference, "
                 "and a reference of stored log-probabilities has none: use a frozen copy"
             )
-        with torch.no_grad():
+        with torch.no_grad(), autocast(self.policy.model, self.autocast):
             logits: Tensor = ask(prompts, clips)[0]
         return logits
+
+
+DTYPES = {"fp32": None, "bf16": torch.bfloat16}
+"""By the setting `precision`: what models run in, None for the dtype of their weights."""
+
+
+def stored_reference(
+    reference: Any,
+    asked: Sequence[Asked],
+    path: Path | None,
+    processes: Processes,
+    *,
+    precision: str,
+    frames_per_pass: int,
+) -> PrecomputedReference:
+    """The log-probabilities of all that will be asked, which the first process computes.
+
+    Without a path every process computes them itself.
+    """
+    if path and not processes.is_first:
+        processes.wait()
+    with autocast(getattr(reference, "policy", reference).model, DTYPES[precision]):
+        stored = precomputed_reference(
+            reference,
+            [a.prompt for a in asked],
+            [a.clip for a in asked],
+            path,
+            frames_per_pass=frames_per_pass,
+            precision=precision,
+        )
+    if path and processes.is_first:
+        processes.wait()
+    return stored
+
+
+def autocast(model: Any, dtype: torch.dtype | None) -> torch.autocast:
+    """The model runs in `dtype`, or in that of its weights; policy and reference alike."""
+    device = next(model.parameters()).device
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
 _OF_CLIPS = ("logp", "n_codes", "reference_logp")

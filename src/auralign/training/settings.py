@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from auralign.data.config import StrictModel
 FRAMES_PER_PASS = {"cpu": 1024}
 """By device: on a CPU, passes that leave its cache are slower."""
 FRAMES_PER_PASS_ELSEWHERE = 16_384
+
+
+MovingAverage = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainerSettings(StrictModel):
@@ -43,7 +46,7 @@ class TrainerSettings(StrictModel):
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     warmup_steps: int = Field(default=10, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[MovingAverage, MovingAverage] = (0.9, 0.95)
     max_grad_norm: float = Field(default=1.0, gt=0)
     n_epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=16, ge=1)

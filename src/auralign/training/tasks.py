@@ -114,6 +114,10 @@ class Task(ABC):
     def batch(self, rows: Sequence[int], clips: Mapping[str, Clips]) -> Batch:
         """What the objective takes, from the scored clips of each role, `[rows]` each."""
 
+    def observed(self, batch: Any) -> Any:
+        """The batch of an update, with what training keeps from batch to batch."""
+        return batch
+
     @abstractmethod
     def anchor(self, batch: Any) -> Tensor:
         """Negative log-likelihood of what was preferred, nats a code, `[rows]`."""
@@ -269,13 +273,15 @@ class FeedbackTask(Task):
 
     def batch(self, rows: Sequence[int], clips: Mapping[str, Clips]) -> Unpaired:
         feedback = [self.examples[i] for i in rows]
-        batch = Unpaired(
+        return Unpaired(
             clips["clip"],
             torch.tensor([f.desirable for f in feedback]),
             mismatched=clips.get("mismatched"),
             from_reference=clips.get("from reference"),
             prompt_embedding=_column(feedback, "prompt_embedding"),
         )
+
+    def observed(self, batch: Unpaired) -> Unpaired:
         if self.name != "bco":
             return batch
         beta = self.options.get("beta", self.objective.options["beta"])
@@ -365,6 +371,9 @@ def task_of(name: str, examples: Sequence[Example], options: Mapping[str, Any]) 
     if not examples:
         raise DataError("training needs at least one example and got none: collect judgements")
     OBJECTIVES[name].bind(options)
+    beta = options.get("beta", 1)
+    if isinstance(beta, (int, float)) and not beta > 0:
+        raise ConfigError(f"options.beta: expected a value greater than 0, got {beta:g}")
     kind, record = TASKS[OBJECTIVES[name].data]
     other = next((e for e in examples if not isinstance(e, record)), None)
     if other is not None:

@@ -20,7 +20,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from auralign.data.examples import Example
 from auralign.errors import ConfigError, NotConvergedError
@@ -28,10 +27,9 @@ from auralign.losses import Need
 from auralign.policies.layouts import codebook_weights
 from auralign.policies.reference import (
     PrecomputedReference,
-    precomputed_reference,
     require_evaluation_mode,
 )
-from auralign.training.batches import batches_of
+from auralign.training.batches import batches_in_epoch, batches_of
 from auralign.training.checkpoints import (
     TrainingState,
     examples_hash,
@@ -43,7 +41,13 @@ from auralign.training.measures import held_out_measures, sample_measures
 from auralign.training.optimisation import learning_rate, new_optimiser, set_learning_rate
 from auralign.training.processes import ALONE, Processes
 from auralign.training.reference_updates import updated_reference
-from auralign.training.scoring import Reference, Scorer, TrainablePolicy
+from auralign.training.scoring import (
+    DTYPES,
+    Reference,
+    Scorer,
+    TrainablePolicy,
+    stored_reference,
+)
 from auralign.training.settings import (
     FRAMES_PER_PASS,
     FRAMES_PER_PASS_ELSEWHERE,
@@ -158,7 +162,7 @@ class _Run:
         self._take_reference()
         self.key = self._key()
         for task in tasks:
-            self._draw_from_reference(task)
+            self._draw_once(task)
         known = self._known_reference(tasks)
         self.processes.shard(self.policy.model)
         self.parameters = [p for p in self.policy.model.parameters() if p.requires_grad]
@@ -170,9 +174,9 @@ class _Run:
             BatchGradient(task, score, self.processes, settings.anchor_weight) for task in tasks
         ]
         self.measured = measured[0] if measured else None
-        n_batches = [math.ceil(len(g) / settings.batch_size) for g in self.task.groups()]
-        self.n_steps = settings.n_epochs * sum(n_batches)
+        self.n_steps = settings.n_epochs * batches_in_epoch(self.task, settings)
         self.since_evaluation: list[dict[str, float]] = []
+        self.state.kept_weights = self.processes.state_dict(self.policy.model)
         self._resume()
 
     @property
@@ -197,20 +201,25 @@ class _Run:
         self._draw_own(step, rows)
         self.optimiser.zero_grad()
         shown = self.gradient.backward(rows)
-        if not math.isfinite(shown["loss"]):
-            prompts = ", ".join(sorted({self.task.prompts[i].id for i in rows})[:5])
-            raise NotConvergedError(
-                f"the loss of step {step} is {shown['loss']} (prompts {prompts}): lower the "
-                "learning rate, or look at these examples"
-            )
+        self._require_finite(shown["loss"], "loss", step, rows)
         self.processes.sum_gradients(self.parameters)
-        norm = clip_grad_norm_(self.parameters, self.settings.max_grad_norm)
+        norm = self.processes.clip_gradients(self.parameters, self.settings.max_grad_norm)
+        self._require_finite(norm, "gradient", step, rows)
         self.optimiser.step()
         self._move_reference(step)
         self.state.step = step
         self.since_evaluation.append(shown)
         rate = self.optimiser.param_groups[0]["lr"]
-        self.log(step, {**shown, "gradient_norm": _number(norm), "learning_rate": rate})
+        self.log(step, {**shown, "gradient_norm": norm, "learning_rate": rate})
+
+    def _require_finite(self, value: float, what: str, step: int, rows: Sequence[int]) -> None:
+        if math.isfinite(value):
+            return
+        prompts = ", ".join(sorted({self.task.prompts[i].id for i in rows})[:5])
+        raise NotConvergedError(
+            f"the {what} of step {step} is {value} (prompts {prompts}): lower the "
+            "learning rate, or look at these examples"
+        )
 
     def evaluate_and_keep(self, step: int, epoch: int) -> None:
         """Measures, keeps the weights where they are the best so far, and says when to stop."""
@@ -223,8 +232,7 @@ class _Run:
         state.evaluations.append({"step": step, "epoch": epoch, **means, **found})
         state.stopped = self.guard(found)
         latest = found.get(self.select_by, -math.inf)
-        is_first_bad = state.stopped is not None and state.kept_step > 0
-        if not is_first_bad and (self.keep == "last" or latest >= best or not state.kept_step):
+        if state.stopped is None and (self.keep == "last" or latest >= best):
             state.kept_step = step
             state.kept_weights = self.processes.state_dict(self.policy.model)
         state.n_worse = 0 if latest > best else state.n_worse + 1
@@ -238,9 +246,12 @@ class _Run:
         """The policy gets the kept weights; the reference must be what it was."""
         self.processes.load_state_dict(self.policy.model, self.state.kept_weights)
         self.policy.model.eval()
-        if self.reference is not None and self.settings.reference_every is None:
-            now = self.reference.weights_hash()
-            assert now == self.key["reference"], "the reference has changed during training"
+        fixed = self.reference is not None and self.settings.reference_every is None
+        if fixed and self.reference.weights_hash() != self.key["reference"]:
+            raise ConfigError(
+                "expected a reference that training leaves alone, but its weights have changed: "
+                "give a frozen copy, which shares nothing with the policy"
+            )
         state = self.state
         return TrainResult(
             state.step, state.kept_step, state.stopped, tuple(state.evaluations), state.kept_weights
@@ -269,6 +280,7 @@ class _Run:
         """What this training is of, in the words of the error when a checkpoint is of another."""
         return {
             "policy": self.policy.weights_hash(),
+            "layout": getattr(self.policy, "layout", "none"),
             "reference": self.reference.weights_hash() if self.reference is not None else "none",
             "settings": self.settings.model_dump_json(),
             "seed": str(self.seed),
@@ -276,8 +288,8 @@ class _Run:
             "held-out examples": examples_hash(self.held_out),
         }
 
-    def _draw_from_reference(self, task: Task) -> None:
-        """One clip of the reference for each example, where the objective asks for them."""
+    def _draw_once(self, task: Task) -> None:
+        """One clip of the reference, and of the policy, for each example, where they are needed."""
         if Need.FROM_REFERENCE in task.needs:
             generator = self.generator("from reference", len(task.examples))
             rollout = self.reference.sample(task.prompts, 1, generator=generator)
@@ -304,14 +316,14 @@ class _Run:
         if changes or self.reference is None or isinstance(self.reference, PrecomputedReference):
             known: Reference | None = self.reference
             return known
-        asked = [a for t in tasks for i in range(len(t.examples)) for a in t.asked(i).values()]
-        path = self.folder / "reference.safetensors" if self.folder else None
-        arguments = [a.prompt for a in asked], [a.clip for a in asked]
-        frames = self.frames_per_pass
-        if self.processes.is_first:
-            precomputed_reference(self.reference, *arguments, path, frames_per_pass=frames)
-        self.processes.wait()
-        return precomputed_reference(self.reference, *arguments, path, frames_per_pass=frames)
+        return stored_reference(
+            self.reference,
+            [a for t in tasks for i in range(len(t.examples)) for a in t.asked(i).values()],
+            self.folder / "reference.safetensors" if self.folder else None,
+            self.processes,
+            precision=self.settings.precision,
+            frames_per_pass=self.frames_per_pass,
+        )
 
     def _scorer(self, reference: Reference | None) -> Scorer:
         weights = None
@@ -324,7 +336,7 @@ class _Run:
             self.task.needs,
             weights,
             None if self.processes.sharded else self.frames_per_pass,
-            torch.bfloat16 if self.settings.precision == "bf16" else None,
+            DTYPES[self.settings.precision],
         )
 
     def _move_reference(self, step: int) -> None:
@@ -387,8 +399,3 @@ class _Run:
 def _means(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = dict.fromkeys(name for values in measured for name in values)
     return {n: float(np.mean([m[n] for m in measured if n in m])) for n in names}
-
-
-def _number(norm: Any) -> float:
-    """Of a plain or a distributed scalar."""
-    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
