@@ -63,6 +63,12 @@ if TYPE_CHECKING:
 )
 @click.option("--dimension", help="Of the judgements of a study folder.  [default: overall]")
 @click.option("--tokens", metavar="F", help="Codes of a study's clips, such as a run's tokens.npz.")
+@click.option(
+    "--gate", "gates", multiple=True, metavar="F", help="What `auralign score gate` wrote."
+)
+@click.option(
+    "--require-gate", is_flag=True, help="Refuse examples of a reward that has not passed."
+)
 @click.option("--kl-budget", type=float, help="Stop beyond so many nats a clip.")
 @click.option("--track", multiple=True, metavar="NAME", help="tensorboard, wandb, ...")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of everything random.")
@@ -144,6 +150,8 @@ def _job(arguments: Mapping[str, Any]) -> AlignJob:
     given = {
         "held_out": _number_or_text(held_out) if held_out is not None else None,
         "trackers": list(arguments["track"]) or None,
+        "gates": list(arguments["gates"]) or None,
+        "require_gate": arguments["require_gate"] or None,
         **{n: arguments[n] for n in ("policy", "reference", "examples", "dimension", "tokens")},
         **{n: arguments[n] for n in ("kl_budget", "seed")},
     }
@@ -211,6 +219,7 @@ def _summary(result: Mapping[str, Any], out: Path) -> str:
             f"Divergence from the reference {kl:.1f} nats a clip; chosen clips "
             f"{drift:+.1f} nats, samples {kept['frames']:.0f} frames."
         )
+    lines += [f"Reward {v.signal}, gate on {v.dimension}: {v.verdict}." for v in result["rewards"]]
     if result["stopped"]:
         lines.append(f"Stopped early: {result['stopped']}.")
     return "\n".join([*lines, f"Policy: {out / 'policy'}"])

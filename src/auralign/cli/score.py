@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auralign.cli.console import Console, VerbGroup
+from auralign.cli.score_validate import gate, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +34,10 @@ class _ScoreGroup(VerbGroup):
 @click.group(cls=_ScoreGroup)
 def score() -> None:
     """Ask signals about clips, and how far they can be trusted."""
+
+
+score.add_command(validate)
+score.add_command(gate)
 
 
 @score.command(_MEASURE)

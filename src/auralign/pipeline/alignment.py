@@ -28,6 +28,7 @@ from auralign.data.examples import Example
 from auralign.data.runs import RunFolder
 from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.losses import OBJECTIVES, Need
+from auralign.pipeline.reward_gates import reward_verdicts
 from auralign.policies.card import read_card
 from auralign.policies.layouts import codebook_weights
 from auralign.policies.lora import AdapterOffReference
@@ -65,6 +66,8 @@ class AlignJob(StrictModel):
     held_out         a file of examples, or the share of prompts that is held out; None holds out
                      those of validation where examples name splits, else a tenth of ten and more
     kl_budget        nats a clip beyond which training stops, with the best weights within it
+    gates            files of `auralign score gate`, of the rewards that made the examples
+    require_gate     refuse examples of a reward that has not passed; else `result.json` labels them
     """
 
     policy: str
@@ -76,6 +79,8 @@ class AlignJob(StrictModel):
     kl_budget: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
     trackers: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    require_gate: bool = False
     training: TrainerSettings
 
 
@@ -100,6 +105,7 @@ def _run(
     job: AlignJob, out: Path, processes: Processes, resume: bool, force: bool, watch: Watch
 ) -> dict[str, Any]:
     began = time.perf_counter()
+    rewards = reward_verdicts(job.examples, job.gates, require=job.require_gate)
     examples, held_out = _data(job)
     card = read_card(job.policy)
     policy = open_policy(card)
@@ -140,6 +146,7 @@ def _run(
     )
     log.close()
     found = _result(job, result, len(examples), len(held_out), time.perf_counter() - began)
+    found["rewards"] = rewards
     if processes.is_first:
         kept = open_policy(card) if processes.sharded else policy
         kept.model.load_state_dict(result.weights)
