@@ -36,9 +36,9 @@ import soxr
 
 from auralign.audio import as_audio, clip_id, quantise, read_audio, write_wav
 from auralign.signals.ask import Loaded, Request
-from auralign.signals.english import normalise_english
+from auralign.signals.measures.english import normalise_english
 from auralign.signals.registry import sets
-from auralign.signals.results import read_results
+from auralign.signals.running.results import read_results
 from auralign.signals.signal import Item
 from auralign.types import Audio
 from benchmarks.claims import Claim, Report

@@ -7,8 +7,8 @@ from auralign.policies.codec import KMeansCodec
 from auralign.policies.language_model import CodecLanguageModel
 from auralign.preferences.ears import Ears
 from auralign.rewards.bradley_terry import BradleyTerryReward
-from auralign.signals.ctc import CtcRecogniser
-from auralign.signals.hmm import HmmRecogniser
+from auralign.signals.recognisers.ctc import CtcRecogniser
+from auralign.signals.recognisers.hmm import HmmRecogniser
 
 FILES = {
     "codec.npz": KMeansCodec.load,

@@ -14,7 +14,7 @@ from auralign.cli import app
 from auralign.cli.console import run
 from auralign.data import StudyFolder
 from auralign.signals.registry import signals
-from auralign.signals.results import read_results
+from auralign.signals.running.results import read_results
 from auralign.types import Prompt
 
 SOME = "loudness,clipping,sdr,duration_ratio,speaking_rate"

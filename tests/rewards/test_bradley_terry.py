@@ -6,8 +6,8 @@ import torch
 
 from auralign.errors import DataError
 from auralign.rewards.bradley_terry import BradleyTerryReward, SpeechFeatures, average, new_head
-from auralign.signals.ctc import CtcRecogniser
-from auralign.signals.words import word_errors
+from auralign.signals.recognisers.ctc import CtcRecogniser
+from auralign.signals.recognisers.words import word_errors
 from auralign.types import Audio, Prompt, RewardModel
 
 PROMPTS = [Prompt("p0", "low high", "ann"), Prompt("p1", "high", "bob"), Prompt("p2", "low", None)]

@@ -5,7 +5,7 @@ import pytest
 
 from auralign.errors import ConfigError
 from auralign.signals.ask import LONGEST_TO_SHORTEST, Loaded, Request, ask, score_items
-from auralign.signals.recording import Entry
+from auralign.signals.running.recording import Entry
 from auralign.signals.signal import Direction, Item, Measure, Missing, Signal
 from auralign.types import Audio, ScoreStatus
 

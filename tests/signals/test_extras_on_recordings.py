@@ -14,7 +14,7 @@ import pytest
 from auralign.audio import degrade
 from auralign.audio.clips import read_audio, resample
 from auralign.audio.levels import at_rms
-from auralign.signals import restricted, sphinx, world
+from auralign.signals.models import restricted, sphinx, world
 from auralign.signals.signal import Direction, Item, Requirement
 from auralign.types import Audio
 

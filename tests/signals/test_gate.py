@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auralign.signals.gate import admit
-from auralign.signals.recording import Entry
+from auralign.signals.running.recording import Entry
 from auralign.signals.signal import (
     Direction,
     Item,

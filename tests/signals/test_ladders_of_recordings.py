@@ -14,7 +14,15 @@ import pytest
 from auralign.audio import degrade
 from auralign.audio.clips import read_audio, resample
 from auralign.audio.levels import at_rms
-from auralign.signals import fidelity, integrity, intelligibility, loudness, noise, prosody, voice
+from auralign.signals.measures import (
+    fidelity,
+    integrity,
+    intelligibility,
+    loudness,
+    noise,
+    prosody,
+    voice,
+)
 from auralign.signals.signal import Direction, Item, Measure, Missing, Requirement, Signal
 from auralign.types import Audio
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auralign.signals.results import Row
+from auralign.signals.running.results import Row
 from auralign.signals.summary import summarise
 from auralign.types import Score, ScoreStatus
 

@@ -7,7 +7,7 @@ import torch
 
 from auralign.errors import DataError, NotConvergedError
 from auralign.rewards.bradley_terry import SpeechFeatures
-from auralign.signals.ctc import CtcRecogniser
+from auralign.signals.recognisers.ctc import CtcRecogniser
 from auralign.training.reward import RewardSettings, train_reward, vote_accuracy
 from auralign.types import PreferencePair, Split
 

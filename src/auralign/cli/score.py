@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from auralign.signals.ask import Request
-    from auralign.signals.plan import ClipFile
-    from auralign.signals.runner import Progress, Run
+    from auralign.signals.running.plan import ClipFile
+    from auralign.signals.running.runner import Progress, Run
 
 _PATH = click.Path(path_type=Path)
 _MEASURE = "clips"
@@ -121,9 +121,9 @@ def _score(
     **settings: Any,
 ) -> None:
     from auralign.cli.score_text import score_text
-    from auralign.signals.export import check_table, export_results
-    from auralign.signals.judgements import join_study
-    from auralign.signals.results import read_results
+    from auralign.signals.running.export import check_table, export_results
+    from auralign.signals.running.judgements import join_study
+    from auralign.signals.running.results import read_results
     from auralign.signals.summary import summarise
 
     if out is None:
@@ -178,7 +178,7 @@ def _clips(
     paths: Sequence[Path], reference: Path | None, text: Path | None, study: Path | None
 ) -> list[ClipFile]:
     from auralign.data import StudyFolder
-    from auralign.signals.inputs import clips_at, clips_of
+    from auralign.signals.running.inputs import clips_at, clips_of
 
     if bool(paths) == bool(study):
         raise click.UsageError("name either PATHS or a --study")
@@ -206,7 +206,7 @@ def _run(
     out: Path,
     **settings: Any,
 ) -> Run:
-    from auralign.signals.runner import run_signals
+    from auralign.signals.running.runner import run_signals
 
     with _bar(console) as show:
         return run_signals(clips, requests, out, progress=show, **settings)

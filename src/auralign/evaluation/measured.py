@@ -11,10 +11,10 @@ import numpy as np
 from auralign.audio.levels import loudness_lufs
 from auralign.data import StudyFolder
 from auralign.errors import DataError
-from auralign.signals.judgements import oriented
-from auralign.signals.noise import pause_snr_db
+from auralign.signals.measures.noise import pause_snr_db
 from auralign.signals.registry import measure_name, signals
-from auralign.signals.results import read_results
+from auralign.signals.running.judgements import oriented
+from auralign.signals.running.results import read_results
 from auralign.signals.signal import Direction, Measure
 from auralign.stats.arrays import FloatArray
 from auralign.types import Audio, Clip, Source

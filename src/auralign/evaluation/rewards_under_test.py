@@ -10,9 +10,9 @@ import numpy as np
 
 from auralign.errors import ConfigError, did_you_mean
 from auralign.signals.ask import Loaded, Request, ask
-from auralign.signals.judgements import oriented
-from auralign.signals.recording import Entry
 from auralign.signals.registry import find, measure_name, measure_names
+from auralign.signals.running.judgements import oriented
+from auralign.signals.running.recording import Entry
 from auralign.signals.signal import Direction, Item, Measure, Requirement
 from auralign.stats.arrays import FloatArray
 from auralign.types import Audio, Prompt, Score, ScoreStatus

@@ -15,7 +15,7 @@ from auralign.audio.levels import (
     loudness_lufs,
     noise_floor_dbfs,
 )
-from auralign.signals.words import word_errors, words_per_second
+from auralign.signals.recognisers.words import word_errors, words_per_second
 from auralign.stats.intervals import cluster_bootstrap, difference_interval
 from auralign.types import Audio, Estimate, Prompt
 

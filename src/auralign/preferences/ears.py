@@ -20,8 +20,8 @@ from auralign.audio.features import stft
 from auralign.audio.levels import log_crest_factor
 from auralign.errors import DataError, did_you_mean
 from auralign.files import reading
-from auralign.signals.hmm import HmmRecogniser
-from auralign.signals.words import word_errors
+from auralign.signals.recognisers.hmm import HmmRecogniser
+from auralign.signals.recognisers.words import word_errors
 from auralign.types import Audio, Prompt
 
 PERCEPTS = ("words", "voice", "pace", "noise", "harshness")

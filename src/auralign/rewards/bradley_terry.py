@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from auralign.audio.levels import log_crest_factor
 from auralign.files import reading, write_bytes
-from auralign.signals.ctc import CtcRecogniser
-from auralign.signals.words import word_errors
+from auralign.signals.recognisers.ctc import CtcRecogniser
+from auralign.signals.recognisers.words import word_errors
 from auralign.types import Audio, Prompt
 
 Float = NDArray[np.float32]

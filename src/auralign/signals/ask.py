@@ -15,12 +15,12 @@ from typing import Any
 
 from auralign.audio import clip_id
 from auralign.errors import AuralignError
-from auralign.signals.cache import Cache, cache_key
 from auralign.signals.gate import admit, unusable
 from auralign.signals.licences import restrictive_licence
-from auralign.signals.recording import Entry
 from auralign.signals.registry import check_options, find, measure_name
-from auralign.signals.results import Row
+from auralign.signals.running.cache import Cache, cache_key
+from auralign.signals.running.recording import Entry
+from auralign.signals.running.results import Row
 from auralign.signals.signal import Item, Measure, Measurer, Missing, Signal, Values
 from auralign.types import Score, ScoreStatus
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from auralign.audio.clips import FULL_SCALE
-from auralign.signals.recording import Entry, Recording
+from auralign.signals.running.recording import Entry, Recording
 from auralign.signals.signal import Item, Missing, Requirement, Signal
 from auralign.types import Audio
 

@@ -25,22 +25,22 @@ EXTRAS = ("speech", "asr", "mos", "hub", "restricted")
 MODULES = tuple(
     f"auralign.signals.{name}"
     for name in (
-        "integrity",
-        "loudness",
-        "noise",
-        "fidelity",
-        "intelligibility",
-        "prosody",
-        "voice",
-        "functionals",
-        "transcripts",
-        "sphinx",
-        "world",
-        "whisper",
-        "mos_models",
-        "hub_models",
-        "restricted",
-        "set_level",
+        "measures.integrity",
+        "measures.loudness",
+        "measures.noise",
+        "measures.fidelity",
+        "measures.intelligibility",
+        "measures.prosody",
+        "measures.voice",
+        "measures.functionals",
+        "measures.transcripts",
+        "models.sphinx",
+        "models.world",
+        "models.whisper",
+        "models.mos_models",
+        "models.hub_models",
+        "models.restricted",
+        "sets.set_level",
     )
 )
 

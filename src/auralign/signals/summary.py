@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from auralign.signals.registry import measure_name, signals
-from auralign.signals.results import Row, status_text
+from auralign.signals.running.results import Row, status_text
 from auralign.signals.signal import Measure
 from auralign.types import Score, ScoreStatus
 

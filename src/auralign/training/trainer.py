@@ -230,7 +230,7 @@ class _Run:
         state = self.state
         best = max((e.get(self.select_by, -math.inf) for e in state.evaluations), default=-math.inf)
         state.evaluations.append({"step": step, "epoch": epoch, **means, **found})
-        state.stopped = self.guard(found)
+        state.stopped = self.guard(state.evaluations[-1])
         latest = found.get(self.select_by, -math.inf)
         if state.stopped is None and (self.keep == "last" or latest >= best):
             state.kept_step = step

@@ -11,7 +11,7 @@ import pytest
 from auralign.audio import resample
 from auralign.audio.pitch import pitch
 from auralign.preferences.ladders import OPERATIONS, Recording, build_ladder, join_recordings
-from auralign.signals.fidelity import si_sdr_db
+from auralign.signals.measures.fidelity import si_sdr_db
 from auralign.types import Audio, Prompt
 
 DIGITS = Path(os.environ.get("AURALIGN_DATA", "/nowhere")) / "fsdd" / "recordings"

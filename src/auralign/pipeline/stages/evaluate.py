@@ -32,7 +32,7 @@ from auralign.pipeline.stages.model import TrainedReward
 from auralign.pipeline.stages.prefer import Preferences, fit_ears, sample_clips, unique_clips
 from auralign.pipeline.stages.sft import TrainedPolicy
 from auralign.preferences.panel import Panel, draw_trials
-from auralign.signals.ctc import CtcRecogniser
+from auralign.signals.recognisers.ctc import CtcRecogniser
 from auralign.types import DIMENSIONS, Clip, Estimate, Judgement, Prompt
 
 BEFORE, AFTER, HACKED = "sft", "aligned", "hacked"

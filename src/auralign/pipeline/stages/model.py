@@ -22,7 +22,7 @@ from auralign.pipeline.stages.corpus import Corpus
 from auralign.pipeline.stages.prefer import Preferences
 from auralign.preferences.pairs import pairs_from_votes
 from auralign.rewards.bradley_terry import BradleyTerryReward, SpeechFeatures, average
-from auralign.signals.ctc import CtcRecogniser
+from auralign.signals.recognisers.ctc import CtcRecogniser
 from auralign.stats.comparisons import comparisons_from
 from auralign.stats.correlation import spearman
 from auralign.stats.intervals import cluster_bootstrap

@@ -40,7 +40,7 @@ from auralign.report import (
     compare_words,
     write_report,
 )
-from auralign.signals.words import normalise_words
+from auralign.signals.recognisers.words import normalise_words
 from auralign.types import Clip, Estimate, Outcome, Prompt
 
 LABELS = {BEFORE: "before (SFT)", AFTER: "after (aligned)", HACKED: "hack (no anchor)"}

@@ -13,8 +13,8 @@ from auralign.audio import quantise, resample, to_mono
 from auralign.audio.clips import FULL_SCALE
 from auralign.audio.degrade import Span
 from auralign.preferences.ladders.recording import Recording
-from auralign.signals.english import normalise_english
-from auralign.signals.optional import optional
+from auralign.signals.measures.english import normalise_english
+from auralign.signals.models.optional import optional
 from auralign.types import Audio
 
 SAMPLE_RATE = 16_000

@@ -1,0 +1,1 @@
+"""Measures of the offline set: nothing to fetch, no extra needed."""

@@ -1,7 +1,0 @@
-"""The predictors of opinion scores, from files that the user has downloaded."""
-
-from __future__ import annotations
-
-from auralign.signals import aesthetics, dnsmos, scoreq, utmos
-
-SIGNALS = (*dnsmos.SIGNALS, *scoreq.SIGNALS, *utmos.SIGNALS, *aesthetics.SIGNALS)

@@ -1,0 +1,1 @@
+"""Small word recognisers, trained on the spot."""

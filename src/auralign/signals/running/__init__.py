@@ -1,0 +1,1 @@
+"""Many clips, many signals: plans, processes, results that survive."""
