@@ -1,8 +1,29 @@
 """Generators that can be aligned: a codec trained in seconds and a language model of its codes."""
 
-from auralign.policies.codec import KMeansCodec, fit_kmeans_codec, reconstruction_error
-from auralign.policies.language_model import CodecLanguageModel, PromptVocabulary
-from auralign.policies.transformer import CodecTransformer, TransformerConfig, new_transformer
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auralign.policies.codec import KMeansCodec, fit_kmeans_codec, reconstruction_error
+    from auralign.policies.language_model import CodecLanguageModel, PromptVocabulary
+    from auralign.policies.opening import open_policy, save_policy
+    from auralign.policies.transformer import CodecTransformer, TransformerConfig, new_transformer
+
+_MODULES = {
+    "CodecLanguageModel": "language_model",
+    "CodecTransformer": "transformer",
+    "KMeansCodec": "codec",
+    "PromptVocabulary": "language_model",
+    "TransformerConfig": "transformer",
+    "fit_kmeans_codec": "codec",
+    "new_transformer": "transformer",
+    "open_policy": "opening",
+    "reconstruction_error": "codec",
+    "save_policy": "opening",
+}
+"""Where each name lives. Who opens a policy does not wait for what a codec is fitted with."""
 
 __all__ = [
     "CodecLanguageModel",
@@ -12,5 +33,13 @@ __all__ = [
     "TransformerConfig",
     "fit_kmeans_codec",
     "new_transformer",
+    "open_policy",
     "reconstruction_error",
+    "save_policy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

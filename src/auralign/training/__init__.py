@@ -1,11 +1,34 @@
 """Training loops, one flat file for each kind of model; every loop reads from top to bottom."""
 
-from auralign.training.measures import divergence
-from auralign.training.processes import Processes, started_processes
-from auralign.training.reward import RewardSettings, train_reward, vote_accuracy
-from auralign.training.settings import TrainerSettings
-from auralign.training.sft import SftResult, SftSettings, train_sft, validation_loss
-from auralign.training.trainer import TrainResult, train
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auralign.training.measures import divergence
+    from auralign.training.processes import Processes, started_processes
+    from auralign.training.reward import RewardSettings, train_reward, vote_accuracy
+    from auralign.training.settings import TrainerSettings
+    from auralign.training.sft import SftResult, SftSettings, train_sft, validation_loss
+    from auralign.training.trainer import TrainResult, train
+
+_MODULES = {
+    "Processes": "processes",
+    "RewardSettings": "reward",
+    "SftResult": "sft",
+    "SftSettings": "sft",
+    "TrainResult": "trainer",
+    "TrainerSettings": "settings",
+    "divergence": "measures",
+    "started_processes": "processes",
+    "train": "trainer",
+    "train_reward": "reward",
+    "train_sft": "sft",
+    "validation_loss": "sft",
+    "vote_accuracy": "reward",
+}
+"""Where each name lives. Who trains a policy does not wait for what a reward model needs."""
 
 __all__ = [
     "Processes",
@@ -22,3 +45,9 @@ __all__ = [
     "validation_loss",
     "vote_accuracy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
