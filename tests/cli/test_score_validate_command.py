@@ -10,7 +10,7 @@ from auralign.cli import app
 from auralign.cli.console import run
 from auralign.data import StudyFolder
 from auralign.data.gates import read_gate
-from auralign.evaluation import pair_shares, rank_agreement
+from auralign.evaluation.validity import pair_shares, rank_agreement
 from auralign.types import Candidate, Judgement, Outcome, Prompt, Source, TrialProtocol
 
 RATE = 16_000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from auralign.data import StudyFolder
-from auralign.evaluation import pair_shares, rank_agreement
+from auralign.evaluation.validity import pair_shares, rank_agreement
 from auralign.types import Candidate, Clip, Judgement, Outcome, Prompt, Source, TrialProtocol
 
 RATE = 16_000

@@ -11,7 +11,7 @@ import click
 from auralign.cli.console import Console, Verb
 
 if TYPE_CHECKING:
-    from auralign.evaluation.rewards_under_test import RewardUnderTest
+    from auralign.evaluation.reward_gate.rewards_under_test import RewardUnderTest
 
 Command = Callable[..., Any]
 
@@ -81,7 +81,7 @@ def validate(
 
     from auralign.cli.score_validate_text import validity_text
     from auralign.data.importers import read_attributes
-    from auralign.evaluation.validity import validate_signals
+    from auralign.evaluation.validity.validity import validate_signals
 
     given = read_attributes(attributes) if attributes else None
     with console.status(f"reading {study}"):
@@ -142,7 +142,7 @@ def gate(
 
     from auralign.cli.score_validate_text import gate_text
     from auralign.data.gates import check_free, write_gate
-    from auralign.evaluation.gate import gate_reward
+    from auralign.evaluation.reward_gate.gate import gate_reward
 
     if out is not None:
         check_free(out, force=force)
@@ -157,7 +157,10 @@ def gate(
 
 
 def _reward(signal: str, options: tuple[str, ...]) -> RewardUnderTest:
-    from auralign.evaluation.rewards_under_test import reward_from_model, reward_from_signal
+    from auralign.evaluation.reward_gate.rewards_under_test import (
+        reward_from_model,
+        reward_from_signal,
+    )
 
     if not Path(signal).is_dir():
         return reward_from_signal(signal, **dict(map(_option, options)))

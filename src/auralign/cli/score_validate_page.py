@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from auralign.cli.figures import format_interval, format_number, sentence, write_folder
-from auralign.evaluation.validity import SignalValidity, StudyValidity
+from auralign.evaluation.validity.validity import SignalValidity, StudyValidity
 from auralign.report.format import MISSING, format_name
 from auralign.report.plots import (
     CaterpillarPlot,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from auralign.cli.tables import interval, number, page, paragraphs, table
 
 if TYPE_CHECKING:
-    from auralign.evaluation.gate import GateReport
-    from auralign.evaluation.gate_probes import GateTest
-    from auralign.evaluation.trust import Trust
-    from auralign.evaluation.validity import SignalValidity, StudyValidity
+    from auralign.evaluation.reward_gate.gate import GateReport
+    from auralign.evaluation.reward_gate.gate_probes import GateTest
+    from auralign.evaluation.validity.trust import Trust
+    from auralign.evaluation.validity.validity import SignalValidity, StudyValidity
     from auralign.types import Estimate
 
 WORDS = ("trust", "distrust", "cannot tell")

@@ -16,15 +16,21 @@ from typing import Any, Literal
 import numpy as np
 
 from auralign.errors import DataError
-from auralign.evaluation.answers import Answers, study_answers
-from auralign.evaluation.gate_ladders import ladder_test
-from auralign.evaluation.gate_probes import GateTest, Probed, TestVerdict, probe, swap_test
-from auralign.evaluation.items import StudyItems
-from auralign.evaluation.measured import UNKNOWN, baselines, from_judgements
-from auralign.evaluation.pair_accuracy import accuracy, gain, in_the_suiting_direction
-from auralign.evaluation.pair_shares import Units
-from auralign.evaluation.rewards_under_test import RewardUnderTest, values_of
-from auralign.evaluation.trust import FEWEST_PAIRS, LEAST_ACCURACY, LEAST_GAIN
+from auralign.evaluation.reward_gate.gate_ladders import ladder_test
+from auralign.evaluation.reward_gate.gate_probes import (
+    GateTest,
+    Probed,
+    TestVerdict,
+    probe,
+    swap_test,
+)
+from auralign.evaluation.reward_gate.rewards_under_test import RewardUnderTest, values_of
+from auralign.evaluation.validity.answers import Answers, study_answers
+from auralign.evaluation.validity.items import StudyItems
+from auralign.evaluation.validity.measured import UNKNOWN, baselines, from_judgements
+from auralign.evaluation.validity.pair_accuracy import accuracy, gain, in_the_suiting_direction
+from auralign.evaluation.validity.pair_shares import Units
+from auralign.evaluation.validity.trust import FEWEST_PAIRS, LEAST_ACCURACY, LEAST_GAIN
 from auralign.stats.arrays import FloatArray
 from auralign.stats.intervals import check_level
 from auralign.types import Estimate, Score, Split

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auralign.errors import AuralignError, DataError
-from auralign.evaluation.answers import Answers, study_answers
-from auralign.evaluation.ceiling import listeners_accuracy
-from auralign.evaluation.measured import (
+from auralign.evaluation.validity.answers import Answers, study_answers
+from auralign.evaluation.validity.ceiling import listeners_accuracy
+from auralign.evaluation.validity.measured import (
     BASELINES,
     UNKNOWN,
     Attributes,
@@ -22,16 +22,20 @@ from auralign.evaluation.measured import (
     from_judgements,
     from_results,
 )
-from auralign.evaluation.pair_accuracy import (
+from auralign.evaluation.validity.pair_accuracy import (
     accuracy,
     fold_of_pairs,
     gain,
     in_the_suiting_direction,
     tie_calibrated,
 )
-from auralign.evaluation.pair_shares import FEWEST_SYSTEMS, Units
-from auralign.evaluation.rank_agreement import clip_correlation, system_correlation, system_worths
-from auralign.evaluation.trust import Trust, trust_in_pairs, trust_in_systems
+from auralign.evaluation.validity.pair_shares import FEWEST_SYSTEMS, Units
+from auralign.evaluation.validity.rank_agreement import (
+    clip_correlation,
+    system_correlation,
+    system_worths,
+)
+from auralign.evaluation.validity.trust import Trust, trust_in_pairs, trust_in_systems
 from auralign.stats.arrays import FloatArray, IntArray
 from auralign.stats.intervals import check_level
 from auralign.types import Estimate

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from auralign.errors import DataError
-from auralign.evaluation.answers import Answers
-from auralign.evaluation.pair_accuracy import agreement
-from auralign.evaluation.pair_shares import Units, pair_share
+from auralign.evaluation.validity.answers import Answers
+from auralign.evaluation.validity.pair_accuracy import agreement
+from auralign.evaluation.validity.pair_shares import Units, pair_share
 from auralign.stats.agreement import pair_ceiling
 from auralign.stats.arrays import FloatArray, IntArray, sum_by
 from auralign.stats.ratings.table import rating_value

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from auralign.errors import DataError
-from auralign.evaluation.answers import implied_pairs, study_answers
+from auralign.evaluation.validity.answers import implied_pairs, study_answers
 from auralign.types import Candidate, Judgement, Source, TrialProtocol
 
 

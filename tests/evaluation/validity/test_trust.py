@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from auralign.evaluation.trust import trust_in_pairs, trust_in_systems
+from auralign.evaluation.validity.trust import trust_in_pairs, trust_in_systems
 from auralign.types import Estimate
 
 

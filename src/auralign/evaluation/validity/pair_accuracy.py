@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auralign.evaluation.pair_shares import Units, pair_share
+from auralign.evaluation.validity.pair_shares import Units, pair_share
 from auralign.stats.arrays import BoolArray, FloatArray, IntArray
 from auralign.types import Comparisons, Estimate
 

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from auralign.errors import DataError, NotConvergedError
-from auralign.evaluation.answers import study_answers
-from auralign.evaluation.pair_shares import Units
-from auralign.evaluation.rank_agreement import (
+from auralign.evaluation.validity.answers import study_answers
+from auralign.evaluation.validity.pair_shares import Units
+from auralign.evaluation.validity.rank_agreement import (
     clip_correlation,
     system_correlation,
     system_worths,

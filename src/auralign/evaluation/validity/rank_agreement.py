@@ -9,8 +9,8 @@ import numpy as np
 from scipy import special
 
 from auralign.errors import DataError, NotConvergedError
-from auralign.evaluation.answers import Answers
-from auralign.evaluation.pair_shares import FEWEST_SYSTEMS, N_RESAMPLES, Units
+from auralign.evaluation.validity.answers import Answers
+from auralign.evaluation.validity.pair_shares import FEWEST_SYSTEMS, N_RESAMPLES, Units
 from auralign.stats.arrays import FloatArray, sum_by
 from auralign.stats.comparisons import comparisons_of
 from auralign.stats.correlation import spearman

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auralign.evaluation.pair_accuracy import (
+from auralign.evaluation.validity.pair_accuracy import (
     accuracy,
     agreement,
     best_threshold,
@@ -12,7 +12,7 @@ from auralign.evaluation.pair_accuracy import (
     in_the_suiting_direction,
     tie_calibrated,
 )
-from auralign.evaluation.pair_shares import Units, pair_share
+from auralign.evaluation.validity.pair_shares import Units, pair_share
 from auralign.stats.comparisons import comparisons_of
 
 NAN = np.nan

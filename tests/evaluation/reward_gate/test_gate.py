@@ -9,9 +9,9 @@ import pytest
 from auralign.audio import as_audio
 from auralign.data import StudyFolder
 from auralign.errors import ConfigError, DataError
-from auralign.evaluation.gate import gate_reward, verdict_of
-from auralign.evaluation.gate_probes import GateTest
-from auralign.evaluation.rewards_under_test import (
+from auralign.evaluation.reward_gate.gate import gate_reward, verdict_of
+from auralign.evaluation.reward_gate.gate_probes import GateTest
+from auralign.evaluation.reward_gate.rewards_under_test import (
     RewardUnderTest,
     reward_from_model,
     reward_from_signal,

@@ -6,8 +6,8 @@ import pytest
 
 from auralign.data.importers.aes import import_aes
 from auralign.errors import DataError
-from auralign.evaluation.answers import study_answers
-from auralign.evaluation.validity import validate_signals
+from auralign.evaluation.validity.answers import study_answers
+from auralign.evaluation.validity.validity import validate_signals
 from auralign.types import Source
 
 pytestmark = pytest.mark.usefixtures("fewer_resamples")

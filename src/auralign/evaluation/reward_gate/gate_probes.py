@@ -15,10 +15,10 @@ import numpy as np
 
 from auralign.audio.degrade.noise import NOISES
 from auralign.audio.degrade.splice import to_length
-from auralign.evaluation.answers import Answers
-from auralign.evaluation.items import StudyItems
-from auralign.evaluation.pair_accuracy import agreement
-from auralign.evaluation.rewards_under_test import RewardUnderTest, values_of
+from auralign.evaluation.reward_gate.rewards_under_test import RewardUnderTest, values_of
+from auralign.evaluation.validity.answers import Answers
+from auralign.evaluation.validity.items import StudyItems
+from auralign.evaluation.validity.pair_accuracy import agreement
 from auralign.signals.signal import Item
 from auralign.stats.arrays import FloatArray, IntArray
 from auralign.stats.proportions import clustered_share

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from auralign.errors import DataError
-from auralign.evaluation.answers import Answers
-from auralign.evaluation.gate_probes import GateTest, TestVerdict
-from auralign.evaluation.items import StudyItems
-from auralign.evaluation.rewards_under_test import RewardUnderTest, values_of
+from auralign.evaluation.reward_gate.gate_probes import GateTest, TestVerdict
+from auralign.evaluation.reward_gate.rewards_under_test import RewardUnderTest, values_of
+from auralign.evaluation.validity.answers import Answers
+from auralign.evaluation.validity.items import StudyItems
 from auralign.preferences.ladders import OPERATIONS, Ladder, Recording, build_ladder, ladder_seed
 from auralign.signals.signal import Item
 from auralign.stats.arrays import FloatArray, IntArray, sum_by
