@@ -7,7 +7,15 @@ import sys
 from pathlib import Path
 
 from auralign.files import to_json, write_text
-from benchmarks import claims, objectives, quickstart, signals, stats_coverage, stats_vs_peers
+from benchmarks import (
+    align_vs_trl,
+    claims,
+    objectives,
+    quickstart,
+    signals,
+    stats_coverage,
+    stats_vs_peers,
+)
 
 BENCHMARKS = {
     "quickstart": quickstart.measure,
@@ -15,6 +23,7 @@ BENCHMARKS = {
     "stats_coverage": stats_coverage.measure,
     "signals": signals.measure,
     "objectives": objectives.measure,
+    "align_vs_trl": align_vs_trl.measure,
 }
 
 

@@ -46,7 +46,7 @@ MODEL = {
 CODES_PER_SECOND, MEDIAN_SECONDS, SIGMA, SECONDS = 25, 6.0, 0.5, (1.0, 20.0)
 SIGMA_WITHIN = 0.15
 BATCH_SIZE, N_EPOCHS, BETA, RATE, BETAS, MAX_NORM = 8, 3, 0.1, 1e-4, (0.9, 0.95), 1.0
-N_PAIRS, RUNS = 256, 3
+N_PAIRS, RUNS = 128, 3
 N_THREADS = 2
 TRL_SETTINGS: dict[str, Any] = {
     "precompute_ref_log_probs": True,
