@@ -109,18 +109,8 @@ def _run(
     examples, held_out = _data(job)
     card = read_card(job.policy)
     policy = open_policy(card)
-    if policy.limits is not None:
-        validate_examples([*examples, *held_out], **policy.limits._asdict())
     reference = _reference(job, policy)
-    for part in filter(None, (examples, held_out)):
-        task = task_of(job.training.objective, part, job.training.options)
-        rehearse(task)
-        _require_readable(policy, task.prompts)
-    _require_apart(examples, held_out)
-    _require_measured(job, held_out)
-    require_trackers(job.trackers)
-    if job.training.codebook_weights != "sum" and policy.limits is not None:
-        codebook_weights(job.training.codebook_weights, policy.limits.n_codebooks)
+    _require_trainable(job, policy, examples, held_out)
     run = _folder(job, out, processes, resume, force)
     trackers = open_trackers(job.trackers, out / "trackers") if processes.is_first else []
     log = MetricsLog(out / "metrics.jsonl", trackers)
@@ -156,6 +146,24 @@ def _run(
         run.write_result(found)
     processes.wait()
     return found
+
+
+def _require_trainable(
+    job: AlignJob, policy: ModelPolicy, examples: Sequence[Example], held_out: Sequence[Example]
+) -> None:
+    """Raise ConfigError or DataError for a job that training would stop at, or do wrongly."""
+    settings, limits = job.training, policy.limits
+    if limits is not None:
+        validate_examples([*examples, *held_out], **limits._asdict())
+    for part in filter(None, (examples, held_out)):
+        task = task_of(settings.objective, part, settings.options)
+        rehearse(task)
+        _require_readable(policy, task.prompts)
+    _require_apart(examples, held_out)
+    _require_measured(job, held_out)
+    require_trackers(job.trackers)
+    if settings.codebook_weights != "sum" and limits is not None:
+        codebook_weights(settings.codebook_weights, limits.n_codebooks)
 
 
 def _require_readable(policy: ModelPolicy, prompts: Sequence[Prompt]) -> None:
