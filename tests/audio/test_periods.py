@@ -5,6 +5,8 @@ from auralign.audio.periods import period_marks, perturbation
 from auralign.audio.pitch import pitch
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from auralign.audio.pitch import frame_centres, pitch
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -28,6 +28,8 @@ from auralign.policies import (
 from auralign.policies.opening import open_policy
 from auralign.types import Candidate, Judgement, Outcome, Prompt, Source, TrialProtocol
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [
     Prompt(f"p{i}", f"{one} {two}", "ann")
     for i, (one, two) in enumerate((a, b) for a in ("one", "two") for b in ("one", "two", "six"))

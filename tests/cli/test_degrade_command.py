@@ -11,6 +11,8 @@ from auralign.data.tables import read_table
 from auralign.preferences.ladders import OPERATIONS
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -17,6 +17,8 @@ from auralign.signals.registry import signals
 from auralign.signals.running.results import read_results
 from auralign.types import Prompt
 
+pytestmark = pytest.mark.slow
+
 SOME = "loudness,clipping,sdr,duration_ratio,speaking_rate"
 
 

@@ -13,6 +13,8 @@ from auralign.data.gates import read_gate
 from auralign.evaluation.validity import pair_shares, rank_agreement
 from auralign.types import Candidate, Judgement, Outcome, Prompt, Source, TrialProtocol
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

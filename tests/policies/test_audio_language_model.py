@@ -13,6 +13,8 @@ from auralign.errors import AudioError, DataError
 from auralign.policies.audio_language_model import AudioLanguagePolicy
 from auralign.types import Audio, Prompt, TokenPolicy, Tokens
 
+pytestmark = pytest.mark.slow
+
 MARKS = ["<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"]
 WORDS = ["<pad>", "<unk>", "<end>", *MARKS, "what", "is", "this", "drum", "bell"]
 END, MARK = 2, 3

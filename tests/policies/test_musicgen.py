@@ -15,6 +15,8 @@ from auralign.policies.layouts import to_delay
 from auralign.policies.musicgen import MusicgenPolicy
 from auralign.types import Prompt, TokenPolicy, Tokens
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [Prompt("p0", "a loud drum"), Prompt("p1", "flute")]
 
 

@@ -35,6 +35,8 @@ from auralign.policies.opening import open_policy, save_policy
 from auralign.policies.weights import load_weights, save_weights, trainable_parameters
 from auralign.types import Prompt
 
+pytestmark = pytest.mark.slow
+
 CODES = [f"<|s_{i}|>" for i in range(6)]
 WORDS = ["<pad>", "<unk>", "<end>", "one", "two", "<begin>", *CODES]
 PROMPTS = [Prompt("p0", "one two", "ann"), Prompt("p1", "two", "bob")]

@@ -10,6 +10,8 @@ from auralign.policies.packing import packed_states
 from auralign.policies.projection import projected_logps
 from auralign.types import Prompt
 
+pytestmark = pytest.mark.slow
+
 SIZES = {
     "vocab_size": 16,
     "hidden_size": 16,

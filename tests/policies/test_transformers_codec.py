@@ -9,6 +9,8 @@ from auralign.errors import AudioError, ConfigError, DataError
 from auralign.policies.transformers_codec import KINDS, TransformersCodec
 from auralign.types import Audio, Codec
 
+pytestmark = pytest.mark.slow
+
 CLASSES = {
     "encodec": transformers.EncodecModel,
     "dac": transformers.DacModel,

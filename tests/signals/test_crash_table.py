@@ -10,6 +10,8 @@ from auralign.signals.registry import select
 from auralign.signals.signal import Item, Requirement
 from auralign.types import Audio, ScoreStatus
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 OFFLINE = [signal.name for signal in select(["offline"])]
 ALIGNED = [s.name for s in select(["offline"]) if Requirement.ALIGNED_REFERENCE in s.requires]

@@ -19,6 +19,8 @@ from auralign.training.tasks import COMPUTED, FIELDS, task_of
 from auralign.training.trainer import train
 from auralign.types import Prompt
 
+pytestmark = pytest.mark.slow
+
 TRAINABLE = {n: o for n, o in OBJECTIVES.items() if o.needs <= COMPUTED | FIELDS.keys()}
 NOT_OF_THE_PAIR = {"discopop", "mapl_inter", "mapl_intra", "rationale_orpo"}
 """At the reference DiscoPOP's loss falls with a smaller margin; the others learn first from

@@ -6,6 +6,8 @@ from auralign.audio.levels import clipping_share
 from auralign.errors import ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

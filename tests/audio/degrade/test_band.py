@@ -5,6 +5,8 @@ from auralign.audio.degrade import low_pass
 from auralign.errors import AudioError, ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

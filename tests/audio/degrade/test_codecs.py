@@ -5,6 +5,8 @@ from auralign.audio.degrade import CODECS, through_codec
 from auralign.errors import AudioError, ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 BEST = {"mp3": np.inf, "opus": np.inf, "vorbis": 1.0}
 
 

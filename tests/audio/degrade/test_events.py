@@ -17,6 +17,8 @@ from auralign.audio.degrade import (
 from auralign.errors import AudioError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 8_000
 
 

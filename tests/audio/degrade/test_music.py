@@ -5,6 +5,8 @@ from auralign.audio.degrade import Span, detune_bars
 from auralign.errors import AudioError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 8_000
 BARS = tuple(Span(str(i), float(i), i + 1.0) for i in range(4))
 

@@ -7,6 +7,8 @@ from auralign.audio.degrade import NOISES, add_babble, add_noise
 from auralign.errors import AudioError, ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

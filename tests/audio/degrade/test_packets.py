@@ -5,6 +5,8 @@ from auralign.audio.degrade import lose_packets
 from auralign.errors import ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 8_000
 PACKET = 320  # 40 ms
 RAMP = Audio((1 + np.arange(100 * PACKET - 7))[None].astype(np.float32) / 32_768, RATE)

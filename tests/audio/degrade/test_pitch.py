@@ -6,6 +6,8 @@ from auralign.audio.pitch import pitch
 from auralign.errors import AudioError, ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

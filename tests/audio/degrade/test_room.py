@@ -5,6 +5,8 @@ from auralign.audio.degrade import reverberate
 from auralign.errors import ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

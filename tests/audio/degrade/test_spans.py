@@ -15,6 +15,8 @@ from auralign.audio.degrade import (
 from auralign.errors import AudioError, ConfigError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 LABELS = ("one", "two", "three", "three", "four")
 WORD_S, GAP_S = 0.3, 0.2

@@ -9,6 +9,8 @@ from auralign.audio.degrade.splice import Piece, join, room_tone, to_length, who
 from auralign.errors import AudioError
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -21,7 +21,7 @@ from auralign.types import Prompt, Score, ScoreStatus, Source, Split
 RATE = 16_000
 CLEAN_DB = 30.0
 
-pytestmark = pytest.mark.usefixtures("fewer_resamples")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fewer_resamples")]
 
 
 def rng():

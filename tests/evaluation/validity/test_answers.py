@@ -5,6 +5,8 @@ from auralign.errors import DataError
 from auralign.evaluation.validity.answers import implied_pairs, study_answers
 from auralign.types import Candidate, Judgement, Source, TrialProtocol
 
+pytestmark = pytest.mark.slow
+
 
 def rng():
     return np.random.default_rng(0)

@@ -15,6 +15,8 @@ from auralign.evaluation.validity.pair_accuracy import (
 from auralign.evaluation.validity.pair_shares import Units, pair_share
 from auralign.stats.comparisons import comparisons_of
 
+pytestmark = pytest.mark.slow
+
 NAN = np.nan
 
 

@@ -13,6 +13,8 @@ from auralign.evaluation.validity.rank_agreement import (
     system_worths,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def rng():
     return np.random.default_rng(0)

@@ -4,6 +4,8 @@ import pytest
 from auralign.evaluation.validity.trust import trust_in_pairs, trust_in_systems
 from auralign.types import Estimate
 
+pytestmark = pytest.mark.slow
+
 
 def estimate(value, low, high, n=100):
     return Estimate(value, low, high, 0.95, n, 10, "")

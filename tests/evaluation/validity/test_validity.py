@@ -10,7 +10,7 @@ from auralign.evaluation.validity.answers import study_answers
 from auralign.evaluation.validity.validity import validate_signals
 from auralign.types import Source
 
-pytestmark = pytest.mark.usefixtures("fewer_resamples")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fewer_resamples")]
 
 
 def rng():

@@ -6,6 +6,8 @@ from auralign.audio.degrade import Event, Span, mix_events
 from auralign.preferences.ladders import Recording, with_word_times
 from auralign.types import Audio, Prompt
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pocketsphinx")
 pytest.importorskip("espeakng_loader")
 

@@ -7,6 +7,8 @@ from auralign.errors import AudioError, DataError
 from auralign.preferences.ladders import read_recordings
 from auralign.types import Audio, Prompt, Split
 
+pytestmark = pytest.mark.slow
+
 RATE = 8_000
 SOUND = Audio(np.random.default_rng(0).normal(0, 0.1, (1, RATE)).astype(np.float32), RATE)
 

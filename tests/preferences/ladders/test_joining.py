@@ -5,6 +5,8 @@ from auralign.errors import ConfigError, DataError
 from auralign.preferences.ladders import Recording, hold_out, join_recordings
 from auralign.types import Audio, Prompt, Split
 
+pytestmark = pytest.mark.slow
+
 
 def recording(i: int, speaker: str = "ann", text: str = "", split: Split = Split.TRAIN):
     samples = np.full((2, 800 + i), (i + 1) / 100, np.float32)

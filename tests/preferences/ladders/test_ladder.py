@@ -17,6 +17,8 @@ from auralign.preferences.ladders import (
 )
 from auralign.types import Audio, Prompt
 
+pytestmark = pytest.mark.slow
+
 
 def build(recording, name, others=(), **options):
     return build_ladder(recording, OPERATIONS[name], seed=7, others=others, **options)

@@ -14,6 +14,8 @@ from auralign.preferences.ladders import (
 from auralign.preferences.pairs import pairs_from_votes
 from auralign.types import PreferencePair, Source, Split
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ladder(voice):

@@ -12,6 +12,8 @@ from auralign.errors import DataError, StorageError
 from auralign.preferences.ladders import Settings, operations, write_ladders
 from auralign.types import Source, Split
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = operations(["clip", "tempo/faster", "words/deleted", "events/dropped"])
 
 

@@ -4,6 +4,8 @@ import pytest
 from auralign.errors import ConfigError
 from auralign.preferences.ladders import FAMILIES, OPERATIONS, build_ladder, operations
 
+pytestmark = pytest.mark.slow
+
 
 def lent(voice, others, name, severity):
     """The recordings whose samples stand in for the right take, over several draws."""

@@ -24,6 +24,8 @@ from auralign.signals.measures.measurers import Compared
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -5,6 +5,8 @@ from auralign.signals.measures.functionals import UNITS, speech_functionals
 from auralign.signals.signal import Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -9,6 +9,8 @@ from auralign.signals.measures.integrity import SIGNALS, bit_depth, clicks, drop
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -7,6 +7,8 @@ from auralign.signals.measures.intelligibility import RATE, SIGNALS, intelligibi
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 
 def speechlike(seed: int, seconds: float = 2.0) -> np.ndarray:
     """Noise whose level changes every 50 ms, with gaps of silence."""

@@ -7,6 +7,8 @@ from auralign.signals.measures.loudness import SIGNALS
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 LOUDNESS, CLIPPING, DC = SIGNALS
 
 

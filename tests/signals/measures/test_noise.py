@@ -8,6 +8,8 @@ from auralign.signals.measures.noise import SIGNALS, bandwidth_hz, hum_db, pause
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -12,6 +12,8 @@ from auralign.signals.measures.prosody import (
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 F0, PAUSES, RATE_OF_SPEECH, DURATION, MATCH = SIGNALS
 

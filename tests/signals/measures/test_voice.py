@@ -7,6 +7,8 @@ from auralign.signals.measures.voice import SIGNALS, mean_hnr_db
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 HNR, PERTURBATION = SIGNALS
 

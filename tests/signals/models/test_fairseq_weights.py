@@ -17,6 +17,8 @@ from auralign.signals.models.fairseq_weights import load_encoder
 from auralign.signals.signal import Item
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE, WIDTH, HEADS, CHANNELS, N_LAYERS, BUCKETS = 16_000, 128, 2, 8, 2, 16
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 

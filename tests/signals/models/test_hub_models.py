@@ -13,6 +13,8 @@ from auralign.signals.models.hub_models import load_clap, load_encoder, load_spe
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 transformers.logging.disable_progress_bar()
 
 

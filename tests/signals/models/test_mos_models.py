@@ -9,6 +9,8 @@ from auralign.signals.models import dnsmos, scoreq
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("onnxruntime")
 RATE = 16_000
 FLOAT, INTS, INT = 1, 7, 2

@@ -16,6 +16,8 @@ from auralign.signals.models import (
 )
 from auralign.signals.models.optional import optional, optional_extension
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("package", "extra", "load"),

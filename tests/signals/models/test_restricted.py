@@ -10,6 +10,8 @@ from auralign.signals.models.restricted import EGEMAPS, SIGNALS, load_egemaps, l
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -9,6 +9,8 @@ from auralign.signals.models.sphinx import SAMPLE_RATE, load_alignment, load_exc
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pocketsphinx")
 
 TEXTS = ["she sells sea shells", "a large house", "one two three four five"]

@@ -13,6 +13,8 @@ from auralign.signals.models.whisper import SAMPLE_RATE, load, load_transcriber
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("faster_whisper")
 converters = pytest.importorskip("ctranslate2.converters.transformers")
 

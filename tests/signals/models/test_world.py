@@ -15,6 +15,8 @@ from auralign.signals.models.world import (
 from auralign.signals.signal import Item, Missing
 from auralign.types import Audio
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

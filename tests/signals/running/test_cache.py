@@ -7,6 +7,8 @@ from auralign.signals.running.cache import Cache, cache_key
 from auralign.signals.running.results import Row
 from auralign.types import Score
 
+pytestmark = pytest.mark.slow
+
 PARTS = {"clip_id": "ab", "signal": "peak", "version": 1, "options": {"seed": 0}}
 
 

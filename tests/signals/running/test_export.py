@@ -9,6 +9,8 @@ from auralign.signals.running.export import export_results
 from auralign.signals.running.results import ResultsFile, Row
 from auralign.types import Score, ScoreStatus
 
+pytestmark = pytest.mark.slow
+
 SCORES = (
     Score("id", "two.level", 0.1 + 0.2),
     Score("id", "two.tone", None, ScoreStatus.SKIPPED, "no pitch, or too short"),

@@ -6,6 +6,8 @@ from auralign.errors import DataError
 from auralign.signals.running.inputs import clips_at, clips_of
 from auralign.types import Prompt
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tree(tmp_path, tone):

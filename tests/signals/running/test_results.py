@@ -14,6 +14,8 @@ from auralign.signals.running.results import (
 )
 from auralign.types import Score, ScoreStatus
 
+pytestmark = pytest.mark.slow
+
 
 def row(clip="a.wav", signal="peak", value=0.5, version=1, options=None):
     status = ScoreStatus.SKIPPED if value is None else ScoreStatus.OK

@@ -14,7 +14,7 @@ from auralign.signals.running.results import read_results
 from auralign.signals.running.runner import run_signals
 from auralign.types import ScoreStatus
 
-pytestmark = pytest.mark.usefixtures("toys")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("toys")]
 
 
 def clips(folder, **of_name):

@@ -3,6 +3,8 @@ import pytest
 
 from auralign.training.guard.bands import learn_bands, shift
 
+pytestmark = pytest.mark.slow
+
 TWO_EACH = np.array([0, 0, 1, 1, 2, 2])
 
 

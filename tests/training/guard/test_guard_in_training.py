@@ -9,6 +9,8 @@ from auralign.training import TrainerSettings, train
 from auralign.training.guard import RULES, Guard, Probe, watched_trainings
 from auralign.types import Audio, Prompt
 
+pytestmark = pytest.mark.slow
+
 RATE = 8000
 SETTINGS = TrainerSettings(learning_rate=3e-3, n_epochs=12, batch_size=8, warmup_steps=0)
 LOUDNESS = [rule for rule in RULES if rule.name == "loudness"]

@@ -12,6 +12,8 @@ from auralign.training.guard.measures import (
 )
 from auralign.types import Audio, Prompt
 
+pytestmark = pytest.mark.slow
+
 RATE = 8000
 
 

@@ -7,6 +7,8 @@ import pytest
 from auralign.training.guard import RULES
 from auralign.training.guard.explain import GROUPS, rule_tables, signature_table
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[3] / "docs" / "guard.md"
 
 

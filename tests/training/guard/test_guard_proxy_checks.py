@@ -5,6 +5,8 @@ from auralign.errors import AudioError
 from auralign.training.guard.proxy_checks import proxy_figures
 from auralign.types import Audio, Prompt
 
+pytestmark = pytest.mark.slow
+
 RATE = 8000
 
 

@@ -8,6 +8,8 @@ from auralign.training.guard import RULES, Evidence, Verdict, judge
 from auralign.training.guard.bands import Shift, learn_bands, shift
 from auralign.training.guard.explain import SIGNATURES
 
+pytestmark = pytest.mark.slow
+
 NAMES = [rule.name for rule in RULES]
 
 

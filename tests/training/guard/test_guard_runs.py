@@ -14,6 +14,8 @@ from auralign.training.guard.records import (
 )
 from auralign.training.guard.rule import Finding
 
+pytestmark = pytest.mark.slow
+
 
 def shift(after):
     return Shift(-20.0, after, 0.1, -22.0, -18.0, 0.0, 0.5, 20, 0, 10, 40)

@@ -15,6 +15,8 @@ from auralign.training.guard import Guard, Probe, Verdict
 from auralign.training.guard.records import read_inspections
 from auralign.types import Audio, Prompt, Rollout, Tokens
 
+pytestmark = pytest.mark.slow
+
 RATE = 8000
 FRAME = 320
 """Samples in a frame, 40 ms."""

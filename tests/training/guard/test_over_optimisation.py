@@ -14,6 +14,8 @@ from auralign.training.guard.over_optimisation import (
     fit_curve,
 )
 
+pytestmark = pytest.mark.slow
+
 KL = np.linspace(0.2, 30, 12)
 
 
