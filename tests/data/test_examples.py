@@ -18,6 +18,8 @@ from auralign.data.examples import TokenFeedback, TokenList, TokenPair, named_cl
 from auralign.errors import DataError
 from auralign.types import Prompt, Split
 
+pytestmark = pytest.mark.slow
+
 SUFFIXES = (".jsonl", ".parquet")
 
 

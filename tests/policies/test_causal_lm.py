@@ -16,6 +16,8 @@ from auralign.policies.autoregression import PromptBlock, response_logits
 from auralign.policies.causal_lm import CausalCodecPolicy, TokenMap, tokenizer_prompts
 from auralign.types import Prompt, TokenPolicy, Tokens
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [Prompt("p0", "aab"), Prompt("p1", "b"), Prompt("p2", "abababa")]
 END = 2
 

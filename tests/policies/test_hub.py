@@ -12,6 +12,8 @@ from torch import nn
 from auralign.errors import ConfigError, MissingExtraError
 from auralign.policies import hub
 
+pytestmark = pytest.mark.slow
+
 
 def test_importing_every_policy_loads_no_library_of_the_extra():
     names = [path.stem for path in Path(hub.__file__).parent.glob("*.py")]

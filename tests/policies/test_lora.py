@@ -13,6 +13,8 @@ from auralign.policies.lora import AdapterOffReference, merge_lora, with_lora
 from auralign.training import TrainerSettings, train
 from auralign.types import Prompt
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [Prompt("p0", "aab"), Prompt("p1", "b")]
 CLIPS = [np.array([[0, 2, 1]]), np.array([[1]])]
 

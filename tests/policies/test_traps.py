@@ -20,6 +20,8 @@ from auralign.policies.reference import reference_key
 from auralign.training import TrainerSettings, train
 from auralign.types import Prompt
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [Prompt("p0", "aab"), Prompt("p1", "b")]
 CLIPS = [np.array([[0, 2, 1]]), np.array([[1]])]
 END = 2

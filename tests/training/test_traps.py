@@ -20,6 +20,8 @@ from auralign.training.settings import TrainerSettings
 from auralign.training.tasks import task_of
 from auralign.training.trainer import train
 
+pytestmark = pytest.mark.slow
+
 NOTHING = frozenset()
 
 

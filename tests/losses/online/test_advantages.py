@@ -23,6 +23,8 @@ from auralign.losses.online.lengths import overlong_penalty
 from auralign.losses.online.policy_gradient import reinforce
 from auralign.losses.online.rollouts import Rollouts, take
 
+pytestmark = pytest.mark.slow
+
 IN_GROUPS = [leave_one_out, group_centred, group_z_scores]
 
 

@@ -25,6 +25,8 @@ from auralign.losses.online.policy_gradient import reinforce
 from auralign.losses.online.reductions import code_mean
 from auralign.losses.online.returns import whitened_returns
 
+pytestmark = pytest.mark.slow
+
 IN_LOSS = [(place, k) for place, k in GRADIENTS if place != "reward"]
 
 

@@ -22,6 +22,8 @@ from auralign.losses.online.preferences import (
     win_rates,
 )
 
+pytestmark = pytest.mark.slow
+
 CYCLE = torch.tensor([[0.5, 0.9, 0.2], [0.1, 0.5, 0.8], [0.8, 0.2, 0.5]], dtype=torch.float64)
 """P(row is preferred to column): 1 beats 2 beats 3 beats 1."""
 

@@ -11,6 +11,8 @@ from auralign.losses.online import ONLINE_OBJECTIVES, OnlineGroup, RolloutNeed, 
 from auralign.losses.online.explain import explain, listing, page
 from auralign.losses.online.kl import Gradient
 
+pytestmark = pytest.mark.slow
+
 NEEDED = [(name, need) for name, o in ONLINE_OBJECTIVES.items() for need in sorted(o.needs)]
 EACH = pytest.mark.parametrize("name", ONLINE_OBJECTIVES)
 

@@ -16,6 +16,8 @@ from auralign.losses.online.clipped import cispo, dapo, dr_grpo, gdpo, grpo, gsp
 from auralign.losses.online.kl import in_loss, in_reward
 from auralign.losses.online.policy_gradient import best_of_n, reinforce, rloo
 
+pytestmark = pytest.mark.slow
+
 GRADIENTS = {n: o for n, o in ONLINE_OBJECTIVES.items() if o.advantages is not None}
 EACH = pytest.mark.parametrize("name", GRADIENTS)
 WITHOUT_RATIO = {"reinforce", "rloo", "best_of_n", "nash_md"}

@@ -11,6 +11,8 @@ from auralign.losses.online.kl import in_reward
 from auralign.losses.online.returns import frame_rewards, gae, whitened_returns
 from auralign.losses.online.values import explained_variance, value_loss
 
+pytestmark = pytest.mark.slow
+
 
 def double(*values):
     return torch.tensor(values, dtype=torch.float64)

@@ -11,6 +11,8 @@ from auralign.losses.online.diagnostics import rollout_measures
 from auralign.losses.online.ratios import clip_ratio, require_replayable
 from auralign.losses.online.rollouts import clip_rewards
 
+pytestmark = pytest.mark.slow
+
 
 def double(*values):
     return torch.tensor(values, dtype=torch.float64)
