@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from auralign.lazy import importer
 
 __version__ = "0.1.0"
 
@@ -28,11 +27,8 @@ _RECORDS = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    # The records need numpy, which `import auralign` alone does not wait for (PEP 562).
-    if name in _RECORDS:
-        return getattr(importlib.import_module("auralign.types"), name)
-    raise AttributeError(f"module 'auralign' has no attribute '{name}'")
+# The records need numpy, which `import auralign` alone does not wait for.
+__getattr__ = importer(__name__, dict.fromkeys(_RECORDS, "types"))
 
 
 def __dir__() -> list[str]:

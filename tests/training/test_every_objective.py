@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from auralign.data.examples import TokenFeedback, TokenList, TokenPair
 from auralign.errors import ConfigError, DataError
-from auralign.losses import OBJECTIVES
+from auralign.losses import OBJECTIVES, Need
 from auralign.policies.reference import precomputed_reference
 from auralign.training.gradients import BatchGradient
 from auralign.training.processes import Processes
@@ -22,6 +22,9 @@ from auralign.types import Prompt
 pytestmark = pytest.mark.slow
 
 TRAINABLE = {n: o for n, o in OBJECTIVES.items() if o.needs <= COMPUTED | FIELDS.keys()}
+OF_THE_MOMENT = {Need.OWN, Need.FROM_REFERENCE, Need.TOKEN_KL}
+"""Needs for which the reference is asked about more than the clips of the file."""
+
 NOT_OF_THE_PAIR = {"discopop", "mapl_inter", "mapl_intra", "rationale_orpo"}
 """At the reference DiscoPOP's loss falls with a smaller margin; the others learn first from
 something else than the two clips of a pair."""
@@ -69,11 +72,10 @@ def examples(prompts):
 def gradient_of(policy, reference, name, examples, *, frames_per_pass=None, processes=None):
     """The loss and the gradient of one batch of all examples."""
     task = task_of(name, examples, {})
-    for need in ("OWN", "FROM_REFERENCE"):
-        member = next(n for n in COMPUTED if n.name == need)
-        if member in task.needs:
+    for need in (Need.OWN, Need.FROM_REFERENCE):
+        if need in task.needs:
             generator = torch.Generator().manual_seed(0)
-            task.drawn[member] = reference.sample(task.prompts, 1, generator=generator).tokens
+            task.drawn[need] = reference.sample(task.prompts, 1, generator=generator).tokens
     score = Scorer(policy, reference, task.needs, frames_per_pass=frames_per_pass)
     gradient = BatchGradient(task, score, processes or Processes())
     policy.model.zero_grad()
@@ -127,7 +129,7 @@ def test_a_step_raises_what_was_preferred_relative_to_what_was_not(make_policy, 
 
 
 @pytest.mark.parametrize(
-    "name", sorted(n for n, o in TRAINABLE.items() if "TOKEN_KL" not in o.needs)
+    "name", sorted(n for n, o in TRAINABLE.items() if not o.needs & OF_THE_MOMENT)
 )
 def test_a_stored_reference_gives_the_gradient_of_the_living_one(
     make_policy, examples, name, tmp_path
@@ -135,8 +137,6 @@ def test_a_stored_reference_gives_the_gradient_of_the_living_one(
     policy, reference = make_policy(seed=1), make_policy(seed=2).frozen_copy()
     data = examples[TRAINABLE[name].data]
     task = task_of(name, data, {})
-    if {need.name for need in task.needs} & {"OWN", "FROM_REFERENCE", "TOKEN_KL"}:
-        pytest.skip("asks the reference about clips of the moment")
     _, wanted = gradient_of(policy, reference, name, data)
     asked = [a for i in range(len(data)) for a in task.asked(i).values()]
     clips = [a.prompt for a in asked], [a.clip for a in asked]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from auralign.errors import ConfigError, did_you_mean
@@ -47,7 +48,7 @@ def explain(name: str) -> str:
             f"{did_you_mean(name, OBJECTIVES)}"
         )
     objective = OBJECTIVES[name]
-    options = ", ".join(f"{option}={value!r}" for option, value in objective.options.items())
+    options = signature(objective.options)
     needs = "; ".join(_needs(objective)) or "nothing else"
     return f"{name}({options})\n\nTakes {objective.data}. Needs: {needs}.\n\n{objective.doc}\n"
 
@@ -73,15 +74,20 @@ def _group(group: Group) -> str:
 
 
 def _row(name: str, objective: Objective) -> str:
+    return table_row(name, objective, "; ".join(_needs(objective)) or "nothing else")
+
+
+def table_row(name: str, objective: Objective, *cells: str) -> str:
+    """Name, summary and use of an objective, further cells, and its papers, in Markdown."""
     papers = [f"[{paper}](https://arxiv.org/abs/{paper})" for paper in objective.papers]
-    cells = [
-        f"[`{name}`](#{name})",
-        objective.summary,
-        objective.use_when,
-        "; ".join(_needs(objective)) or "nothing else",
-        ", ".join(papers) + (" (derived)" if objective.derived else ""),
-    ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+    sources = ", ".join(papers) + (" (derived)" if objective.derived else "")
+    row = [f"[`{name}`](#{name})", objective.summary, objective.use_when, *cells, sources]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n"
+
+
+def signature(options: Mapping[str, Any]) -> str:
+    """`name=default, ...`."""
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
 def _needs(objective: Objective) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from auralign.lazy import importer
 
 if TYPE_CHECKING:
     from auralign.policies.codec import KMeansCodec, fit_kmeans_codec, reconstruction_error
@@ -38,8 +39,4 @@ __all__ = [
     "save_policy",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = importer(__name__, _MODULES)

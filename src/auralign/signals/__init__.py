@@ -10,8 +10,7 @@ recognisers   small word recognisers, trained on the spot
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from auralign.lazy import importer
 
 _PUBLIC = {
     "ClipFile": "running.plan",
@@ -37,11 +36,7 @@ _PUBLIC = {
 }
 """Name -> module. Whoever needs one module of this room does not wait for the others (PEP 562)."""
 
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = importer(__name__, _PUBLIC)
 
 
 def __dir__() -> list[str]:

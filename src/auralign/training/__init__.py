@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from auralign.lazy import importer
 
 if TYPE_CHECKING:
     from auralign.training.measures import divergence
@@ -46,8 +47,4 @@ __all__ = [
     "vote_accuracy",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = importer(__name__, _MODULES)

@@ -7,6 +7,7 @@ from typing import Any
 
 from auralign.errors import ConfigError, did_you_mean
 from auralign.losses.batch import Need
+from auralign.losses.explain import signature, table_row
 from auralign.losses.online.kl import GRADIENTS
 from auralign.losses.online.objective import KL, OnlineGroup, OnlineObjective
 from auralign.losses.online.rollouts import RolloutNeed
@@ -65,12 +66,12 @@ def explain(name: str) -> str:
         )
     entry = ONLINE_OBJECTIVES[name]
     needs = "; ".join(_needs(entry)) or "nothing else"
-    text = f"{name}({_signature(entry.options)})\n\nTakes {entry.data}. Needs: {needs}.\n"
+    text = f"{name}({signature(entry.options)})\n\nTakes {entry.data}. Needs: {needs}.\n"
     if entry.kl is not None:
         text += f"KL: {_kl(entry.kl)}.\n"
     text += f"\n{entry.doc}\n"
     if entry.advantages is not None:
-        head = f"{_named(entry.advantages)}({_signature(entry.advantage_options)})"
+        head = f"{_named(entry.advantages)}({signature(entry.advantage_options)})"
         text += f"\nAdvantages: {head}\n\n{inspect.getdoc(entry.advantages)}\n"
     return text
 
@@ -118,16 +119,8 @@ def _group(group: OnlineGroup) -> str:
 
 
 def _row(name: str, entry: OnlineObjective) -> str:
-    papers = [f"[{paper}](https://arxiv.org/abs/{paper})" for paper in entry.papers]
-    cells = [
-        f"[`{name}`](#{name})",
-        entry.summary,
-        entry.use_when,
-        _named(entry.reduction) or "",
-        _named(entry.advantages) or "",
-        ", ".join(papers) + (" (derived)" if entry.derived else ""),
-    ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+    reduction, advantages = _named(entry.reduction) or "", _named(entry.advantages) or ""
+    return table_row(name, entry, reduction, advantages)
 
 
 def _needs(entry: OnlineObjective) -> list[str]:
@@ -137,10 +130,6 @@ def _needs(entry: OnlineObjective) -> list[str]:
 
 def _named(function: Any) -> str | None:
     return None if function is None else function.__name__
-
-
-def _signature(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
 def _kl(kl: KL) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from auralign.data.config import StrictModel
+from auralign.data.token_files import read_token_archive
 from auralign.pipeline.context import StageContext
 from auralign.pipeline.stages.corpus import Corpus
 from auralign.policies.codec import KMeansCodec, fit_kmeans_codec, reconstruction_error
@@ -37,7 +38,9 @@ class TrainedCodec:
 
     @classmethod
     def load(cls, folder: Path) -> TrainedCodec:
-        return cls(KMeansCodec.load(folder / "codec.npz"), load_tokens(folder / "tokens.npz"))
+        return cls(
+            KMeansCodec.load(folder / "codec.npz"), read_token_archive(folder / "tokens.npz")
+        )
 
 
 def run_codec(options: CodecOptions, context: StageContext, corpus: Corpus) -> TrainedCodec:
@@ -71,11 +74,3 @@ def save_tokens(path: Path, tokens: Mapping[str, Tokens]) -> None:
     lengths = [clip.shape[1] for clip in tokens.values()]
     with path.open("wb") as file:
         np.savez(file, ids=np.array(list(tokens)), lengths=lengths, codes=joined)
-
-
-def load_tokens(path: Path) -> dict[str, Tokens]:
-    with np.load(path) as arrays:
-        parts = np.split(
-            arrays["codes"].astype(np.int64), np.cumsum(arrays["lengths"])[:-1], axis=1
-        )
-        return {str(i): part for i, part in zip(arrays["ids"], parts, strict=True)}

@@ -16,10 +16,11 @@ from pydantic import Field
 from auralign.audio.clips import quantise
 from auralign.data.config import StrictModel
 from auralign.data.study import StudyFolder
+from auralign.data.token_files import read_token_archive
 from auralign.errors import DataError
 from auralign.files import write_json
 from auralign.pipeline.context import StageContext
-from auralign.pipeline.stages.codec import TrainedCodec, load_tokens, save_tokens
+from auralign.pipeline.stages.codec import TrainedCodec, save_tokens
 from auralign.pipeline.stages.corpus import Corpus
 from auralign.pipeline.stages.sft import TrainedPolicy
 from auralign.policies.language_model import CodecLanguageModel
@@ -82,7 +83,7 @@ class Preferences:
             prompts={p.id: p for p in prompts if p.split is not Split.TEST},
             test_prompts=[p for p in prompts if p.split is Split.TEST],
             clips=study.clips(),
-            tokens=load_tokens(folder / "tokens.npz"),
+            tokens=read_token_archive(folder / "tokens.npz"),
             judgements=study.judgements(),
             panel=Panel.from_json(about["panel"]),
             ears=Ears.load(folder / "ears"),
