@@ -37,12 +37,13 @@ from auralign.policies.opening import open_policy, save_policy
 from auralign.policies.weights import has_adapter
 from auralign.preferences.token_examples import token_examples
 from auralign.training.batches import batches_in_epoch
+from auralign.training.keeping import TrainResult
 from auralign.training.metrics_log import MetricsLog, open_trackers, require_trackers
 from auralign.training.processes import Processes, started_processes
 from auralign.training.rehearsal import rehearse
 from auralign.training.settings import TrainerSettings
 from auralign.training.tasks import task_of
-from auralign.training.trainer import TrainResult, train
+from auralign.training.trainer import train
 from auralign.types import Prompt, Split
 
 ANSWERS = {"pairs": ("votes",), "unpaired": ("thumbs",), "lists": ("rankings", "ratings")}

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 from auralign.lazy import importer
 
 if TYPE_CHECKING:
+    from auralign.training.keeping import TrainResult
     from auralign.training.measures import divergence
     from auralign.training.processes import Processes, started_processes
     from auralign.training.reward import RewardSettings, train_reward, vote_accuracy
     from auralign.training.settings import TrainerSettings
     from auralign.training.sft import SftResult, SftSettings, train_sft, validation_loss
-    from auralign.training.trainer import TrainResult, train
+    from auralign.training.trainer import train
 
 _MODULES = {
     "Processes": "processes",
     "RewardSettings": "reward",
     "SftResult": "sft",
     "SftSettings": "sft",
-    "TrainResult": "trainer",
+    "TrainResult": "keeping",
     "TrainerSettings": "settings",
     "divergence": "measures",
     "started_processes": "processes",

@@ -1,18 +1,19 @@
-"""The optimiser and its learning rate."""
+"""The optimiser, its learning rate, and the random numbers of a training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import nn
 
-from auralign.training.settings import TrainerSettings
+from auralign.training.settings import OptimiserSettings
 
 
 def new_optimiser(
-    parameters: Iterable[nn.Parameter], settings: TrainerSettings
+    parameters: Iterable[nn.Parameter], settings: OptimiserSettings
 ) -> torch.optim.AdamW:
     """AdamW (arXiv 1711.05101) over these parameters."""
     return torch.optim.AdamW(
@@ -24,7 +25,7 @@ def new_optimiser(
     )
 
 
-def learning_rate(step: int, n_steps: int, settings: TrainerSettings) -> float:
+def learning_rate(step: int, n_steps: int, settings: OptimiserSettings) -> float:
     """At `step` of `n_steps`, from 1 on: `warmup_steps` of linear growth, then the schedule.
 
     The schedule reaches zero after the last step, so that every step learns.
@@ -44,3 +45,12 @@ def learning_rate(step: int, n_steps: int, settings: TrainerSettings) -> float:
 def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = value
+
+
+def random_numbers(seed: int, purpose: str, number: int) -> torch.Generator:
+    """For one purpose at one time: a run that goes on from a checkpoint draws what it would have.
+
+    number   of the epoch or the step
+    """
+    words = [seed, number, *purpose.encode()]
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))

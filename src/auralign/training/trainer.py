@@ -11,25 +11,19 @@ from a checkpoint takes the very steps that it would have taken.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from auralign.data.examples import Example
-from auralign.errors import ConfigError, NotConvergedError
+from auralign.errors import ConfigError
 from auralign.losses import Need
 from auralign.policies.layouts import codebook_weights
-from auralign.policies.reference import (
-    PrecomputedReference,
-    require_evaluation_mode,
-)
-from auralign.training.batches import batches_in_epoch, batches_of
+from auralign.policies.reference import PrecomputedReference, require_evaluation_mode
+from auralign.training.batches import batches_in_epoch, batches_of, require_order
 from auralign.training.checkpoints import (
     TrainingState,
     examples_hash,
@@ -37,8 +31,20 @@ from auralign.training.checkpoints import (
     save_checkpoint,
 )
 from auralign.training.gradients import BatchGradient
+from auralign.training.keeping import (
+    Guard,
+    Keeper,
+    TrainResult,
+    means_by_name,
+    require_finite,
+)
 from auralign.training.measures import held_out_measures, sample_measures
-from auralign.training.optimisation import learning_rate, new_optimiser, set_learning_rate
+from auralign.training.optimisation import (
+    learning_rate,
+    new_optimiser,
+    random_numbers,
+    set_learning_rate,
+)
 from auralign.training.processes import ALONE, Processes
 from auralign.training.reference_updates import updated_reference
 from auralign.training.scoring import (
@@ -48,39 +54,15 @@ from auralign.training.scoring import (
     TrainablePolicy,
     stored_reference,
 )
-from auralign.training.settings import (
-    FRAMES_PER_PASS,
-    FRAMES_PER_PASS_ELSEWHERE,
-    TrainerSettings,
-)
+from auralign.training.settings import REFERENCE_ALPHA, TrainerSettings
 from auralign.training.tasks import Task, task_of
 from auralign.types import Tokens
 
 Log = Callable[[int, Mapping[str, float]], None]
 Evaluate = Callable[[int], Mapping[str, float]]
-Guard = Callable[[Mapping[str, float]], str | None]
 
 N_SAMPLED_PROMPTS = 16
 """Prompts that an evaluation samples a clip of, to measure divergence, entropy and length."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainResult:
-    """What training has done; the policy holds the kept weights.
-
-    n_steps       updates that were made
-    kept_step     the update after which the kept weights stood
-    stopped       why it ended early, or None
-    evaluations   measures of each evaluation: means over the updates since the last one, and what
-                  the evaluation found
-    weights       the kept ones, on the CPU
-    """
-
-    n_steps: int
-    kept_step: int
-    stopped: str | None
-    evaluations: tuple[dict[str, float], ...]
-    weights: dict[str, Tensor]
 
 
 def train(
@@ -156,6 +138,7 @@ class _Run:
     def __post_init__(self) -> None:
         settings = self.settings
         self.task = task_of(settings.objective, self.examples, settings.options)
+        require_order(self.task, settings)
         tasks = [self.task]
         if self.held_out:
             tasks.append(task_of(settings.objective, self.held_out, settings.options))
@@ -177,20 +160,18 @@ class _Run:
         self.n_steps = settings.n_epochs * batches_in_epoch(self.task, settings)
         self.since_evaluation: list[dict[str, float]] = []
         self.state.kept_weights = self.processes.state_dict(self.policy.model)
+        self.keeper = Keeper(
+            self.policy.model, self.state, self.processes, self.guard, self.keep, self.select_by,
+            self.settings.patience,
+        )  # fmt: skip
         self._resume()
 
     @property
     def frames_per_pass(self) -> int:
-        """As the settings say, or what suits the device."""
-        device = next(self.policy.model.parameters()).device.type
-        suiting = FRAMES_PER_PASS.get(device, FRAMES_PER_PASS_ELSEWHERE)
-        return self.settings.frames_per_pass or suiting
+        return self.settings.frames_per_pass_on(next(self.policy.model.parameters()).device.type)
 
     def generator(self, purpose: str, number: int) -> torch.Generator:
-        """Random numbers for one purpose at one time."""
-        words = [self.seed, number, *purpose.encode()]
-        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
-        return torch.Generator().manual_seed(seed)
+        return random_numbers(self.seed, purpose, number)
 
     def update(self, step: int, rows: Sequence[int]) -> None:
         """One step of the optimiser on these rows."""
@@ -201,10 +182,11 @@ class _Run:
         self._draw_own(step, rows)
         self.optimiser.zero_grad()
         shown = self.gradient.backward(rows)
-        self._require_finite(shown["loss"], "loss", step, rows)
+        of_prompts = [self.task.prompts[i] for i in rows]
+        require_finite(shown["loss"], "loss", step, of_prompts)
         self.processes.sum_gradients(self.parameters)
         norm = self.processes.clip_gradients(self.parameters, self.settings.max_grad_norm)
-        self._require_finite(norm, "gradient", step, rows)
+        require_finite(norm, "gradient", step, of_prompts)
         self.optimiser.step()
         self._move_reference(step)
         self.state.step = step
@@ -212,50 +194,26 @@ class _Run:
         rate = self.optimiser.param_groups[0]["lr"]
         self.log(step, {**shown, "gradient_norm": norm, "learning_rate": rate})
 
-    def _require_finite(self, value: float, what: str, step: int, rows: Sequence[int]) -> None:
-        if math.isfinite(value):
-            return
-        prompts = ", ".join(sorted({self.task.prompts[i].id for i in rows})[:5])
-        raise NotConvergedError(
-            f"the {what} of step {step} is {value} (prompts {prompts}): lower the "
-            "learning rate, or look at these examples"
-        )
-
     def evaluate_and_keep(self, step: int, epoch: int) -> None:
         """Measures, keeps the weights where they are the best so far, and says when to stop."""
         self.policy.model.eval()
         found = {k: float(v) for k, v in (self.evaluate or self._evaluate)(step).items()}
-        means = _means(self.since_evaluation)
+        means = means_by_name(self.since_evaluation)
         self.since_evaluation = []
-        state = self.state
-        best = max((e.get(self.select_by, -math.inf) for e in state.evaluations), default=-math.inf)
-        state.evaluations.append({"step": step, "epoch": epoch, **means, **found})
-        state.stopped = self.guard(state.evaluations[-1])
-        latest = found.get(self.select_by, -math.inf)
-        if state.stopped is None and (self.keep == "last" or latest >= best):
-            state.kept_step = step
-            state.kept_weights = self.processes.state_dict(self.policy.model)
-        state.n_worse = 0 if latest > best else state.n_worse + 1
-        patience = self.settings.patience
-        if patience is not None and state.n_worse >= patience and state.stopped is None:
-            state.stopped = f"{self.select_by} has not risen for {patience} evaluations"
+        self.keeper.take({"step": step, "epoch": epoch, **means, **found})
         self.log(step, {"epoch": epoch, **found})
         self._save()
 
     def finish(self) -> TrainResult:
         """The policy gets the kept weights; the reference must be what it was."""
-        self.processes.load_state_dict(self.policy.model, self.state.kept_weights)
-        self.policy.model.eval()
+        result = self.keeper.finish()
         fixed = self.reference is not None and self.settings.reference_every is None
         if fixed and self.reference.weights_hash() != self.key["reference"]:
             raise ConfigError(
                 "expected a reference that training leaves alone, but its weights have changed: "
                 "give a frozen copy, which shares nothing with the policy"
             )
-        state = self.state
-        return TrainResult(
-            state.step, state.kept_step, state.stopped, tuple(state.evaluations), state.kept_weights
-        )
+        return result
 
     def _take_reference(self) -> None:
         """The reference: none, the one given, or a copy of it that moves."""
@@ -348,7 +306,7 @@ class _Run:
             self.processes.state_dict(self.policy.model),
             step=step,
             every=every,
-            alpha=self.settings.reference_alpha,
+            alpha=self.settings.reference_alpha or REFERENCE_ALPHA,
         )
         self.reference.model.load_state_dict(moved)
 
@@ -388,14 +346,9 @@ class _Run:
         stored = self.folder and load_checkpoint(self.folder / "checkpoint.pt", self.key)
         if not stored:
             return
-        self.state = stored["state"]
+        self.state = self.keeper.state = stored["state"]
         self.processes.load_state_dict(self.policy.model, stored["weights"])
         self.processes.load_optimiser(self.policy.model, self.optimiser, stored["optimiser"])
         self.task.restore(stored["task"])
         if stored["reference"] is not None:
             self.reference.model.load_state_dict(stored["reference"])
-
-
-def _means(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(name for values in measured for name in values)
-    return {n: float(np.mean([m[n] for m in measured if n in m])) for n in names}
