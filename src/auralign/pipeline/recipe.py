@@ -15,7 +15,9 @@ from auralign.pipeline.stages.align import AlignOptions
 from auralign.pipeline.stages.codec import CodecOptions
 from auralign.pipeline.stages.corpus import CorpusOptions
 from auralign.pipeline.stages.evaluate import EvaluateOptions
+from auralign.pipeline.stages.iterate import IterateOptions
 from auralign.pipeline.stages.model import ModelOptions
+from auralign.pipeline.stages.online import OnlineOptions
 from auralign.pipeline.stages.prefer import PreferOptions
 from auralign.pipeline.stages.report import ReportOptions
 from auralign.pipeline.stages.sft import SftOptions
@@ -27,6 +29,8 @@ StageOptions = Annotated[
     | PreferOptions
     | ModelOptions
     | AlignOptions
+    | IterateOptions
+    | OnlineOptions
     | EvaluateOptions
     | ReportOptions,
     Field(discriminator="stage"),

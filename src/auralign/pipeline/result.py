@@ -8,6 +8,7 @@ from typing import Any
 
 from auralign.pipeline.stages.align import AlignedPolicies
 from auralign.pipeline.stages.evaluate import AFTER, HACKED, Evaluation
+from auralign.pipeline.stages.iterate import IteratedPolicy
 from auralign.pipeline.stages.model import TrainedReward
 from auralign.pipeline.stages.prefer import Preferences
 
@@ -39,10 +40,19 @@ def _model(reward: TrainedReward) -> dict[str, Any]:
 
 
 def _align(align: AlignedPolicies) -> dict[str, Any]:
+    about = align.about
+    found = {"kl": about[AFTER]["kl"], "round": about[AFTER]["round"]}
+    return found | {name: about[name] for name in ("n_pairs",) if name in about}
+
+
+def _iterate(iterated: IteratedPolicy) -> dict[str, Any]:
+    about = iterated.about
     return {
-        "kl": align.about[AFTER]["kl"],
-        "round": align.about[AFTER]["round"],
-        "n_pairs": align.about["n_pairs"],
+        "rounds": about["rounds"],
+        "kept_round": about["kept_round"],
+        "votes_per_round": about["votes_per_round"],
+        "test_preference": about["test"]["preference"],
+        "test_preference_error": about["test"]["error"],
     }
 
 
@@ -67,5 +77,6 @@ _COLLECTORS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "prefer": _prefer,
     "model": _model,
     "align": _align,
+    "iterate": _iterate,
     "evaluate": _evaluate,
 }

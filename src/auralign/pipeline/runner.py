@@ -25,7 +25,9 @@ from auralign.pipeline.stages.align import AlignedPolicies, run_align
 from auralign.pipeline.stages.codec import TrainedCodec, run_codec
 from auralign.pipeline.stages.corpus import Corpus, run_corpus
 from auralign.pipeline.stages.evaluate import Evaluation, run_evaluate
+from auralign.pipeline.stages.iterate import IteratedPolicy, run_iterate
 from auralign.pipeline.stages.model import TrainedReward, run_model
+from auralign.pipeline.stages.online import run_online
 from auralign.pipeline.stages.prefer import Preferences, run_prefer
 from auralign.pipeline.stages.report import run_report
 from auralign.pipeline.stages.sft import TrainedPolicy, run_sft
@@ -43,11 +45,15 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StageKind:
-    """How a stage is run, `run(options, context, *outputs of needs)`, and its output read."""
+    """How a stage is run, `run(options, context, *outputs of needs)`, and its output read.
+
+    makes   the name by which others need its output, where that is not its own
+    """
 
     run: Callable[..., Any]
     load: Callable[[Path], Any] | None
     needs: tuple[str, ...] = ()
+    makes: str | None = None
 
 
 STAGES: dict[str, StageKind] = {
@@ -59,6 +65,10 @@ STAGES: dict[str, StageKind] = {
     "align": StageKind(
         run_align, AlignedPolicies.load, ("corpus", "codec", "sft", "prefer", "model")
     ),
+    "online": StageKind(
+        run_online, AlignedPolicies.load, ("corpus", "codec", "sft", "prefer", "model"), "align"
+    ),
+    "iterate": StageKind(run_iterate, IteratedPolicy.load, ("corpus", "codec", "sft", "prefer")),
     "evaluate": StageKind(
         run_evaluate, Evaluation.load, ("corpus", "codec", "sft", "prefer", "model", "align")
     ),
@@ -129,7 +139,7 @@ def _plan(recipe: Recipe) -> list[Stage]:
             {"seed": recipe.seed, **options.model_dump(mode="json")},
             tuple(made[need] for need in STAGES[options.stage].needs),
         )
-        made[options.stage] = stage
+        made[STAGES[options.stage].makes or options.stage] = stage
         plan.append(stage)
     return plan
 
@@ -151,7 +161,9 @@ def _load(run: RunFolder, stage: Stage) -> Any:
 def _finish(run: RunFolder, stages: list[Stage], recipe: Recipe) -> dict[str, Any]:
     """Writes `result.json`, and puts the report where a person looks for it."""
     outputs: Mapping[str, Any] = {
-        stage.name: _load(run, stage) for stage in stages if STAGES[stage.name].load
+        STAGES[stage.name].makes or stage.name: _load(run, stage)
+        for stage in stages
+        if STAGES[stage.name].load
     }
     seconds = {folder: record.seconds for folder, record in run.stages().items()}
     result = {"recipe": recipe.name, "seed": recipe.seed, **collect_result(outputs)}

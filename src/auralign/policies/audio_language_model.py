@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auralign.audio.clips import require_usable, resample
+from auralign.audio.clips import clip_id, require_usable, resample
 from auralign.errors import DataError
 from auralign.policies import hub
 from auralign.policies.autoregression import PromptBlock, response_logits, sample_responses
@@ -86,6 +86,10 @@ class AudioLanguagePolicy(ModelPolicy):
         mark = torch.zeros(logits.shape[-1], dtype=torch.bool, device=self.device)
         mark[self._mark] = True
         return logits.masked_fill(mark, -torch.inf)[:, None], codes, scored
+
+    def reading(self, prompt: Prompt) -> str:
+        """The id of its sound, which stands behind a name that may come to mean another clip."""
+        return clip_id(self.load_audio(prompt))
 
     def text(self, tokens: Sequence[Tokens]) -> list[str]:
         """The answers in words."""

@@ -238,6 +238,17 @@ class CausalCodecPolicy(ModelPolicy):
         table = logps.new_zeros(places.shape).masked_scatter(places, logps)
         return from_flat(table, self.tokens.n_codebooks), scored
 
+    def states(self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]) -> Tensor:
+        """Hidden states `[batch, time + 1, width]` that predict the first code of each frame."""
+        response = to_flat(self._ids(self._codes(tokens)[0]))
+        found = response_states(self.model.get_decoder(), self._prompts(prompts), response)
+        return from_flat(found, self.tokens.n_codebooks)[:, 0]
+
+    @property
+    def width(self) -> int:
+        """Of the hidden states."""
+        return int(self.model.get_output_embeddings().weight.shape[1])
+
     def _states(self, prompts: Sequence[Prompt], ids: Tensor, places: Tensor) -> Tensor:
         """Hidden states that predict the ids at these places, both `[clips, ids]`, row by row."""
         decoder, block = self.model.get_decoder(), self._prompts(prompts)

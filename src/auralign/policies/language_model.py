@@ -132,7 +132,19 @@ class CodecLanguageModel(ModelPolicy):
         """
         codes, scored = self.batch(tokens)
         history = corrupt(codes) if corrupt else None
-        return self.model(self.vocabulary.encode(prompts), codes, history), codes, scored
+        asked = self.vocabulary.encode(prompts).to(self.device)
+        return self.model(asked, codes, history), codes, scored
+
+    def states(self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]) -> Tensor:
+        """Hidden states `[batch, time + 1, width]` from which each frame is predicted."""
+        return self.model.states(
+            self.vocabulary.encode(prompts).to(self.device), self.batch(tokens)[0]
+        )
+
+    @property
+    def width(self) -> int:
+        """Of the hidden states."""
+        return self.model.config.width
 
     @property
     def limits(self) -> ClipLimits:
@@ -146,7 +158,8 @@ class CodecLanguageModel(ModelPolicy):
         """
         _, size, max_frames = self.limits
         require_clips(tokens, **self.limits._asdict())
-        return append_end(*pad_clips(tokens), end=size, max_frames=max_frames)
+        codes, scored = append_end(*pad_clips(tokens), end=size, max_frames=max_frames)
+        return codes.to(self.device), scored.to(self.device)
 
     def sample_clips(
         self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator
@@ -154,7 +167,8 @@ class CodecLanguageModel(ModelPolicy):
         """One batch with a KV cache; a clip that has ended leaves the batch."""
         model, config = self.model, self.model.config
         cache = model.new_cache(len(prompts))
-        hidden = model.step(model.embed_prompts(self.vocabulary.encode(prompts)), cache)
+        asked = self.vocabulary.encode(prompts).to(self.device)
+        hidden = model.step(model.embed_prompts(asked), cache)
         frames = np.zeros((len(prompts), config.n_codebooks, config.max_frames), dtype=np.int64)
         lengths = np.full(len(prompts), config.max_frames)
         alive = torch.arange(len(prompts))
@@ -163,11 +177,12 @@ class CodecLanguageModel(ModelPolicy):
                 hidden, may_end=t > 0, temperature=temperature, generator=generator
             )
             going = frame[:, 0] != config.codebook_size
-            lengths[alive[~going].numpy()] = t
-            alive, frame = alive[going], frame[going]
+            stays = going.cpu()
+            lengths[alive[~stays].numpy()] = t
+            alive, frame = alive[stays], frame[going]
             if len(alive) == 0 or t == config.max_frames:
                 break
-            frames[alive.numpy(), :, t] = frame.numpy()
+            frames[alive.numpy(), :, t] = frame.cpu().numpy()
             for layer in cache:
                 layer.keep(going)
             hidden = model.step(model.embed_frames(frame[:, :, None]), cache)

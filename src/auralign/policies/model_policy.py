@@ -138,7 +138,7 @@ class ModelPolicy(ABC):
         logps = np.zeros(len(tokens))
         for rows in length_batches(tokens, batch_size or self.CLIPS_AT_ONCE):
             values, _ = self.token_logps([prompts[i] for i in rows], [tokens[i] for i in rows])
-            logps[rows] = values.double().sum((-2, -1)).cpu().numpy()
+            logps[rows] = values.cpu().double().sum((-2, -1)).numpy()
         return logps
 
     @torch.no_grad()
@@ -150,7 +150,7 @@ class ModelPolicy(ABC):
         for rows in length_batches(tokens, batch_size or self.CLIPS_AT_ONCE):
             logits, _, scored = self.logits([prompts[i] for i in rows], [tokens[i] for i in rows])
             entropy = torch.special.entr(torch.softmax(logits[scored].float(), dim=-1)).sum(-1)
-            total += entropy.double().sum().item()
+            total += entropy.cpu().double().sum().item()
             count += int(scored.sum())
         return total / count
 

@@ -46,11 +46,15 @@ _MODEL_TYPES = {"musicgen": "musicgen", "qwen2_audio": "audio-language-model"}
 
 
 def open_policy(
-    where: str | os.PathLike[str] | PolicyCard, *, local_files_only: bool | None = None
+    where: str | os.PathLike[str] | PolicyCard,
+    *,
+    local_files_only: bool | None = None,
+    device: torch.device | None = None,
 ) -> ModelPolicy:
     """The policy of a card, in evaluation mode; `where` is a card or what `read_card` takes.
 
     `local_files_only` goes before the card's, which forbids downloads unless it says otherwise.
+    `device` is where the weights are moved to, from the CPU (`devices.device_named`).
     Raises MissingExtraError without the extra `hub`, and ConfigError or DataError, with the file's
     name, for a card that is wrong, files that are missing, weights of another architecture or that
     are not finite, and a factory that makes no policy.
@@ -62,6 +66,8 @@ def open_policy(
         policy = _open(card)
     hub.require_finite_weights(policy.model, _origin(card))
     policy.model.eval()
+    if device is not None:
+        policy.model.to(device)
     return policy
 
 

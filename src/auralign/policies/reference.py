@@ -127,12 +127,13 @@ def reference_key(
     *,
     precision: str = "fp32",
 ) -> str:
-    """SHA-256 over weights, clips, prompts and their readings, layout, precision and torch."""
-    clips = sorted({clip_key(p, t) for p, t in zip(prompts, tokens, strict=True)})
+    """SHA-256 over weights, clips, each one's prompt and its reading, layout, precision, torch."""
     layout = getattr(reference, "layout", type(reference).__name__)
     reading = getattr(reference, "reading", lambda prompt: "")
-    readings = sorted({reading(prompt) for prompt in prompts})
-    parts = [reference.weights_hash(), *clips, *readings, layout, precision, torch.__version__]
+    readings = {prompt: reading(prompt) for prompt in set(prompts)}
+    asked = zip(prompts, tokens, strict=True)
+    clips = sorted({f"{clip_key(p, t)} {readings[p]}" for p, t in asked})
+    parts = [reference.weights_hash(), *clips, layout, precision, torch.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auralign.errors import ConfigError
+from auralign.policies.model_policy import draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,13 @@ class CodecTransformer(nn.Module):
         history   like codes: the frames that later frames see instead of `codes`, when training
                   with a corrupted past
         """
-        past = codes if history is None else history
-        frames = self.embed_frames(past[:, :, :-1])
+        return self.code_logits(self.states(prompts, codes if history is None else history), codes)
+
+    def states(self, prompts: Tensor, codes: Tensor) -> Tensor:
+        """Hidden `[batch, time + 1, width]` from which each frame is predicted."""
+        frames = self.embed_frames(codes[:, :, :-1])
         hidden = self._run(torch.cat([self.embed_prompts(prompts), frames], dim=1), None)
-        return self.code_logits(hidden[:, self.config.prompt_length - 1 :], codes)
+        return hidden[:, self.config.prompt_length - 1 :]
 
     def embed_prompts(self, prompts: Tensor) -> Tensor:
         """`[batch, prompt_length]` -> `[batch, prompt_length, width]`; a slot knows its place."""
@@ -82,17 +86,17 @@ class CodecTransformer(nn.Module):
 
     def embed_frames(self, codes: Tensor) -> Tensor:
         """`[batch, codebook, time]` -> `[batch, time, width]`: the sum over codebooks."""
-        books = torch.arange(self.config.n_codebooks)[:, None]
+        books = torch.arange(self.config.n_codebooks, device=codes.device)[:, None]
         embedded: Tensor = self.code_embedding[books, codes]
         return embedded.sum(1)
 
     def code_logits(self, hidden: Tensor, codes: Tensor) -> Tensor:
         """Logits `[batch, codebook, time, size]` of hidden `[batch, time, width]` and the codes."""
-        books = torch.arange(self.config.n_codebooks)[:, None]
+        books = torch.arange(self.config.n_codebooks, device=codes.device)[:, None]
         given = self.depth_embedding[books, codes].cumsum(1)
         before = F.pad(given[:, :-1], (0, 0, 0, 0, 1, 0))
         logits = self._depth_head(hidden[:, None] + before, 0)
-        may_end = torch.zeros(logits.shape[1:3], dtype=torch.bool)
+        may_end = torch.zeros(logits.shape[1:3], dtype=torch.bool, device=logits.device)
         may_end[0, 1:] = True  # codebook 0, and no clip is without a frame
         return _forbid_end(logits, ~may_end)
 
@@ -111,9 +115,8 @@ class CodecTransformer(nn.Module):
         for book in range(self.config.n_codebooks):
             logits = self._depth_head(state, book)[:, 0, 0]
             if book > 0 or not may_end:
-                logits = _forbid_end(logits, torch.tensor(True))
-            probabilities = torch.softmax(logits / temperature, dim=-1)
-            picked.append(torch.multinomial(probabilities, 1, generator=generator)[:, 0])
+                logits = _forbid_end(logits, torch.ones_like(logits[:, 0], dtype=torch.bool))
+            picked.append(draw(logits, temperature, generator))
             state = state + self.depth_embedding[book, picked[-1]][:, None, None]
         return torch.stack(picked, dim=1)
 
@@ -123,12 +126,13 @@ class CodecTransformer(nn.Module):
 
     def new_cache(self, batch: int) -> list[Cache]:
         config = self.config
-        shape = (batch, config.n_heads, config.prompt_length + config.max_frames)
-        return [Cache.empty((*shape, config.width // config.n_heads)) for _ in self.blocks]
+        n_positions = config.prompt_length + config.max_frames
+        shape = (batch, config.n_heads, n_positions, config.width // config.n_heads)
+        return [Cache.empty(shape, self.norm.weight.device) for _ in self.blocks]
 
     def _run(self, x: Tensor, cache: list[Cache] | None) -> Tensor:
         start = cache[0].length if cache else 0
-        rotation = rotary(start, x.shape[1], self.config.width // self.config.n_heads)
+        rotation = rotary(start, x.shape[1], self.config.width // self.config.n_heads, x.device)
         for i, block in enumerate(self.blocks):
             x = block(x, rotation, cache[i] if cache else None)
         hidden: Tensor = self.norm(x)
@@ -144,8 +148,8 @@ class Cache:
     length: int = 0
 
     @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> Cache:
-        return cls(torch.zeros(shape), torch.zeros(shape))
+    def empty(cls, shape: tuple[int, ...], device: torch.device | None = None) -> Cache:
+        return cls(torch.zeros(shape, device=device), torch.zeros(shape, device=device))
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         end = self.length + keys.shape[2]
@@ -187,10 +191,12 @@ class Block(nn.Module):
         return out
 
 
-def rotary(start: int, n: int, head_width: int) -> tuple[Tensor, Tensor]:
+def rotary(
+    start: int, n: int, head_width: int, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Cosines and sines `[n, head_width / 2]` of the positions from `start`."""
-    frequencies = 10_000.0 ** (-torch.arange(0, head_width, 2) / head_width)
-    angles = torch.arange(start, start + n)[:, None] * frequencies
+    frequencies = 10_000.0 ** (-torch.arange(0, head_width, 2, device=device) / head_width)
+    angles = torch.arange(start, start + n, device=device)[:, None] * frequencies
     return angles.cos(), angles.sin()
 
 

@@ -21,6 +21,8 @@ from torch import Tensor
 from auralign.data.examples import Example, TokenFeedback, TokenList, TokenPair
 from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.losses import OBJECTIVES, Clips, Lists, Loss, Need, Objective, Pairs, Unpaired
+from auralign.losses.diagnostics import ranking_accuracy, share_above
+from auralign.losses.online import ONLINE_OBJECTIVES
 from auralign.losses.unpaired import RunningShift, mismatched_rows
 from auralign.training.scoring import Asked, concatenate, take
 from auralign.types import Prompt, Tokens
@@ -49,6 +51,11 @@ COMPUTED = {
     Need.FROM_REFERENCE,
 }
 """Needs that training meets by itself."""
+
+STORED: dict[str, Objective] = OBJECTIVES | {
+    name: entry for name, entry in ONLINE_OBJECTIVES.items() if entry.data == "pairs"
+}
+"""Objectives over stored examples; some look at fresh clips beside them."""
 
 N_SCORE_BINS = 10
 """Bins of the histogram of scores, for an objective that weighs rare scores up."""
@@ -88,7 +95,7 @@ class Task(ABC):
 
     @cached_property
     def objective(self) -> Objective:
-        return OBJECTIVES[self.name]
+        return STORED[self.name]
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -123,8 +130,8 @@ class Task(ABC):
         """Negative log-likelihood of what was preferred, nats a code, `[rows]`."""
 
     @abstractmethod
-    def gap(self, row: int) -> float:
-        """How far apart an example's clips are; the further, the easier."""
+    def gap(self, row: int) -> float | None:
+        """How far apart an example's clips are, if it says; the further, the easier."""
 
     @abstractmethod
     def measures(self, batch: Any) -> dict[str, Tensor]:
@@ -188,17 +195,18 @@ class PairTask(Task):
 
     def batch(self, rows: Sequence[int], clips: Mapping[str, Clips]) -> Pairs:
         pairs = [self.examples[i] for i in rows]
+        device = clips["chosen"].logp.device
         lesser = None
         if "lesser chosen" in clips:
             lesser = Pairs(clips["lesser chosen"], clips["lesser rejected"])
         return Pairs(
             clips["chosen"],
             clips["rejected"],
-            p_chosen=_column(pairs, "p_chosen"),
-            chosen_score=_column(pairs, "chosen_score"),
-            rejected_score=_column(pairs, "rejected_score"),
-            prompt_embedding=_column(pairs, "prompt_embedding"),
-            score_frequency=self._frequency[rows] if Need.RARITY in self.needs else None,
+            p_chosen=_column(pairs, "p_chosen", device),
+            chosen_score=_column(pairs, "chosen_score", device),
+            rejected_score=_column(pairs, "rejected_score", device),
+            prompt_embedding=_column(pairs, "prompt_embedding", device),
+            score_frequency=self._frequency[rows].to(device) if Need.RARITY in self.needs else None,
             gold=clips.get("gold"),
             mismatched=clips.get("mismatched"),
             lesser=lesser,
@@ -218,17 +226,17 @@ class PairTask(Task):
     def anchor(self, batch: Pairs) -> Tensor:
         return -batch.chosen.mean_logp
 
-    def gap(self, row: int) -> float:
-        """The gap of the scores, or of the votes where there are no scores."""
+    def gap(self, row: int) -> float | None:
+        """The gap of the scores, or the share of the votes where there are no scores."""
         pair = self.examples[row]
         if pair.chosen_score is not None and pair.rejected_score is not None:
             return pair.chosen_score - pair.rejected_score
-        return pair.p_chosen if pair.p_chosen is not None else 0.0
+        return pair.p_chosen
 
     def measures(self, batch: Pairs) -> dict[str, Tensor]:
         chosen, rejected = batch.chosen, batch.rejected
         found = {
-            "ranking_accuracy": share_above(chosen.logp, rejected.logp),
+            "ranking_accuracy": ranking_accuracy(batch),
             "chosen_logp": chosen.logp.detach(),
             "rejected_logp": rejected.logp.detach(),
         }
@@ -253,6 +261,16 @@ class FeedbackTask(Task):
     examples: Sequence[TokenFeedback]
     _shift = RunningShift()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kinds = {feedback.desirable for feedback in self.examples}
+        if self.name == "rpo_unpaired" and len(kinds) == 1:
+            raise DataError(
+                f"objective '{self.name}' contrasts liked clips with disliked ones, and all "
+                f"{len(self.examples)} are {'' if kinds == {True} else 'dis'}liked: add the other "
+                "kind, or choose an objective that looks at single clips, such as 'kto'"
+            )
+
     def asked(self, row: int) -> dict[str, Asked]:
         feedback = self.examples[row]
         asked = {"clip": Asked(feedback.prompt, feedback.clip)}
@@ -273,12 +291,13 @@ class FeedbackTask(Task):
 
     def batch(self, rows: Sequence[int], clips: Mapping[str, Clips]) -> Unpaired:
         feedback = [self.examples[i] for i in rows]
+        device = clips["clip"].logp.device
         return Unpaired(
             clips["clip"],
-            torch.tensor([f.desirable for f in feedback]),
+            torch.tensor([f.desirable for f in feedback], device=device),
             mismatched=clips.get("mismatched"),
             from_reference=clips.get("from reference"),
-            prompt_embedding=_column(feedback, "prompt_embedding"),
+            prompt_embedding=_column(feedback, "prompt_embedding", device),
         )
 
     def observed(self, batch: Unpaired) -> Unpaired:
@@ -291,9 +310,8 @@ class FeedbackTask(Task):
     def anchor(self, batch: Unpaired) -> Tensor:
         return torch.where(batch.desirable, -batch.clips.mean_logp, 0.0)
 
-    def gap(self, row: int) -> float:
+    def gap(self, row: int) -> None:
         """All thumbs are alike."""
-        return 0.0
 
     def measures(self, batch: Unpaired) -> dict[str, Tensor]:
         found = {"logp": batch.clips.logp.detach()}
@@ -322,16 +340,16 @@ class ListTask(Task):
         size = len(clips)
         by_rank = concatenate([clips[f"rank {k}"] for k in range(size)])
         list_major = torch.arange(size * len(rows)).view(size, len(rows)).T.flatten()
-        scores = _column([self.examples[i] for i in rows], "scores")
+        scores = _column([self.examples[i] for i in rows], "scores", by_rank.logp.device)
         return Lists(take(by_rank, list_major), size, scores=scores)
 
     def anchor(self, batch: Lists) -> Tensor:
         return -batch.by_list(batch.clips.mean_logp)[:, 0]
 
-    def gap(self, row: int) -> float:
+    def gap(self, row: int) -> float | None:
         """The score of the best less that of the worst."""
         scores = self.examples[row].scores
-        return scores[0] - scores[-1] if scores else 0.0
+        return scores[0] - scores[-1] if scores else None
 
     def group(self, row: int) -> int:
         return len(self.examples[row].clips)
@@ -363,22 +381,22 @@ def task_of(name: str, examples: Sequence[Example], options: Mapping[str, Any]) 
     that cannot be met; DataError without examples, for examples of another kind than the objective
     takes, for weights that are not finite or all zero, and where a field is lacking.
     """
-    if name not in OBJECTIVES:
-        known = did_you_mean(name, OBJECTIVES)
+    if name not in STORED:
+        known = did_you_mean(name, STORED)
         raise ConfigError(
             f"expected an objective out of `auralign align --list-methods`, got '{name}'{known}"
         )
     if not examples:
         raise DataError("training needs at least one example and got none: collect judgements")
-    OBJECTIVES[name].bind(options)
+    STORED[name].bind(options)
     beta = options.get("beta", 1)
     if isinstance(beta, (int, float)) and not beta > 0:
         raise ConfigError(f"options.beta: expected a value greater than 0, got {beta:g}")
-    kind, record = TASKS[OBJECTIVES[name].data]
+    kind, record = TASKS[STORED[name].data]
     other = next((e for e in examples if not isinstance(e, record)), None)
     if other is not None:
         raise DataError(
-            f"objective '{name}' takes {OBJECTIVES[name].data} ({record.__name__}), got "
+            f"objective '{name}' takes {STORED[name].data} ({record.__name__}), got "
             f"{type(other).__name__}: choose an objective for what you have"
         )
     task = kind(name, examples, options)
@@ -387,14 +405,9 @@ def task_of(name: str, examples: Sequence[Example], options: Mapping[str, Any]) 
     return task
 
 
-def _column(examples: Sequence[Any], name: str) -> Tensor | None:
+def _column(examples: Sequence[Any], name: str, device: torch.device) -> Tensor | None:
     """A field of all examples as float32 `[examples, ...]`; None where one lacks it."""
     values = [getattr(example, name) for example in examples]
     if any(value is None for value in values):
         return None
-    return torch.from_numpy(np.array(values, dtype=np.float32))
-
-
-def share_above(first: Tensor, second: Tensor) -> Tensor:
-    """1 where the first is larger, 1/2 where they are equal, else 0."""
-    return (1 + (first - second).detach().sign()) / 2
+    return torch.from_numpy(np.array(values, dtype=np.float32)).to(device)

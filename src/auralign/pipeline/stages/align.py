@@ -96,6 +96,7 @@ def run_align(
     write_table(PAIRS, records, context.folder / "pairs.parquet")
     about = {
         "n_pairs": len(records),
+        "stage": options.stage,
         "reference": trial.reference.weights_hash(),
         "entropy_before": trial.entropy_before,
         "aligned": kept,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,7 +269,7 @@ def _symptoms(
         duration_ratio=_ratio(rows["duration"]),
         reward_change=systems[after].reward - systems[BEFORE].reward,
         win_rate=win_rate,
-        chosen_log_ratio=run["chosen_log_ratio_per_code"],
+        chosen_log_ratio=run.get("chosen_log_ratio_per_code", math.nan),
         kl=run["kl"],
         entropy_ratio=run["token_entropy"] / training["entropy_before"],
     )

@@ -37,7 +37,7 @@ EARLY_STOPPING_SHARE = 0.15
 
 class ModelOptions(StrictModel):
     """The encoder is pretrained on `n_encoder_clips` of the mixed corpus; the reward is the mean of
-    `n_members` heads on it."""
+    `n_members` heads on it. `further` dimensions beside `overall` get a reward of their own."""
 
     stage: Literal["model"] = "model"
     n_encoder_clips: int = Field(ge=10)
@@ -45,21 +45,30 @@ class ModelOptions(StrictModel):
     n_epochs: int = Field(ge=1)
     n_members: int = Field(default=4, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TrainedReward:
-    """The reward model, the votes' pairs, and how well it predicts held-out votes and ratings."""
+    """The reward model, its values of all candidates, and how well it predicts held-out votes.
+
+    further   rewards of other dimensions, by name, on the same features
+    """
 
     reward: BradleyTerryReward
     candidate_rewards: dict[str, float]
     about: dict[str, Any]
+    further: dict[str, BradleyTerryReward]
 
     @classmethod
     def load(cls, folder: Path) -> TrainedReward:
         about = json.loads((folder / "reward.json").read_text(encoding="utf-8"))
         rewards = about.pop("candidate_rewards")
-        return cls(BradleyTerryReward.load(folder / "reward"), rewards, about)
+        further = {
+            path.name.removeprefix("reward-"): BradleyTerryReward.load(path)
+            for path in sorted(folder.glob("reward-*"))
+        }
+        return cls(BradleyTerryReward.load(folder / "reward"), rewards, about, further)
 
 
 def run_model(
@@ -75,47 +84,55 @@ def run_model(
     features = SpeechFeatures(encoder, conditions)
     table = features(preferences.audios(clips), [prompts[c.prompt_id] for c in clips])
     context.progress(0.85, "reward model")
-    train, stopping = _early_stopping_split([p for p in pairs if p.split is Split.TRAIN])
     rows = {clip.id: row for clip, row in zip(clips, table, strict=True)}
-    reward = average(
-        [
-            _train_member(member, options, context, features, rows, train, stopping)
-            for member in range(options.n_members)
-        ]
-    )
+    reward = _train_reward(options, context, features, rows, pairs, "head")
     scores = reward.score_features(table)
     candidate_rewards = {c.id: float(s) for c, s in zip(clips, scores, strict=True)}
     about = _held_out(preferences, candidate_rewards, context)
     about["worths"] = _worths(preferences)
-    (context.folder / "reward").mkdir()
-    reward.save(context.folder / "reward")
+    _save(reward, context.folder / "reward")
+    for name in options.further:
+        votes = pairs_from_votes(preferences.judgements, prompts, dimension=name)
+        other = _train_reward(options, context, features, rows, votes, f"head {name}")
+        _save(other, context.folder / f"reward-{name}")
     write_json(context.folder / "reward.json", {**about, "candidate_rewards": candidate_rewards})
     context.work.summary = (
         f"reward accuracy {about['accuracy']['value']:.2f} of at most "
         f"{about['ceiling']['value']:.2f}, rank correlation with mean opinion scores "
         f"{about['mos_spearman']['value']:.2f}"
     )
-    return TrainedReward(reward, candidate_rewards, about)
+    return TrainedReward.load(context.folder)
 
 
-def _train_member(
-    member: int,
+def _train_reward(
     options: ModelOptions,
     context: StageContext,
     features: SpeechFeatures,
     rows: dict[str, NDArray[np.float32]],
-    train: Sequence[PreferencePair],
-    stopping: Sequence[PreferencePair],
+    pairs: Sequence[PreferencePair],
+    purpose: str,
 ) -> BradleyTerryReward:
-    return train_reward(
-        features,
-        rows,
-        train,
-        stopping,
-        RewardSettings(n_epochs=options.n_epochs, learning_rate=options.learning_rate),
-        generator=context.generator(f"head {member}"),
-        log=lambda epoch, values: context.log(epoch, {"member": member, **values}),
-    )
+    """The mean of the members, each with random numbers of its own."""
+    train, stopping = _early_stopping_split([p for p in pairs if p.split is Split.TRAIN])
+    settings = RewardSettings(n_epochs=options.n_epochs, learning_rate=options.learning_rate)
+
+    def member(number: int) -> BradleyTerryReward:
+        return train_reward(
+            features,
+            rows,
+            train,
+            stopping,
+            settings,
+            generator=context.generator(f"{purpose} {number}"),
+            log=lambda epoch, values: context.log(epoch, {"member": number, **values}),
+        )
+
+    return average([member(number) for number in range(options.n_members)])
+
+
+def _save(reward: BradleyTerryReward, folder: Path) -> None:
+    folder.mkdir()
+    reward.save(folder)
 
 
 def _fit_encoder(options: ModelOptions, context: StageContext, corpus: Corpus) -> CtcRecogniser:

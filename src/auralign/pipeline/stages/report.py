@@ -56,6 +56,9 @@ SENTENCES = {
     "align": "In rounds, the generator was trained on its own best and worst answers by that "
     "reward (DPO) while being held near where it started; the round was chosen on prompts kept "
     "out of training.",
+    "online": "In stages, the generator was trained on clips that it sampled itself, by rewards "
+    "that change from stage to stage, while a guard heard a fixed probe; the weights were chosen "
+    "on prompts kept out of training.",
     "evaluate": "Other simulated listeners, on prompts never used, compared before with after; "
     "signals that were no part of the reward were measured.",
 }
@@ -239,10 +242,10 @@ def _signatures(evaluation: Evaluation) -> list[FailureSignature]:
 
 
 def _curves(context: StageContext, align: AlignedPolicies) -> list[LineChart]:
-    """SFT losses, and for both DPO runs what tells an honest gain from a hack."""
+    """SFT losses, and for both runs of alignment what tells an honest gain from a hack."""
     folders = {record.name: folder for folder, record in context.run.stages().items()}
     sft = read_metrics(context.run.path / "stages" / folders["sft"])
-    dpo = read_metrics(context.run.path / "stages" / folders["align"])
+    rows = read_metrics(context.run.path / "stages" / folders[align.about["stage"]])
     charts = [
         LineChart(
             "Learning to speak",
@@ -255,18 +258,20 @@ def _curves(context: StageContext, align: AlignedPolicies) -> list[LineChart]:
         )
     ]
     for key, title, unit in (
-        ("margin", "DPO: reward margin of chosen over rejected", "logits"),
-        ("chosen_log_ratio", "DPO: chosen clips against the reference", "nats a clip"),
+        ("margin", "Reward margin of chosen over rejected", "logits"),
+        ("reward", "Reward of the policy's own clips", "as it was combined"),
+        ("chosen_log_ratio", "Chosen clips against the reference", "nats a clip"),
         ("held_out_preference", "Held-out preference", "share of votes"),
         ("kl", "KL from the reference", "nats a clip"),
         ("duration_ratio", "Duration against before", "ratio"),
         ("token_entropy", "Code entropy", "nats"),
     ):
         series = tuple(
-            _series(LABELS[run], [m for m in dpo if m["run"] == run], key)
+            _series(LABELS[run], [m for m in rows if m["run"] == run], key)
             for run in (AFTER, HACKED)
         )
-        charts.append(LineChart(title, "step", unit, series, _kept(align)))
+        if any(s.x for s in series):
+            charts.append(LineChart(title, "step", unit, series, _kept(align)))
     return charts
 
 

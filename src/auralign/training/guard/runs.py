@@ -60,6 +60,8 @@ def watched_trainings(path: Path) -> list[WatchedTraining]:
         folder = path / "stages" / stage
         budget = record.options.get("kl_budget")
         found += _of_folder(folder, stage, budget, _entropy_before(folder))
+        for other in sorted(path.parent for path in folder.glob(f"*/{FILE}")):
+            found += _of_folder(other, f"{stage} {other.name}", budget, None)
     if not found:
         raise RunStateError(
             f"{path}: expected a run that has trained a policy and evaluated it, got none with "

@@ -43,11 +43,17 @@ class Tempered:
     def packs(self) -> bool:
         return False
 
+    def logits(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        logits, drawn, scored = self.policy.logits(prompts, tokens)
+        return logits / self.temperature, drawn, scored
+
     def token_logps(
         self, prompts: Sequence[Prompt], tokens: Sequence[Tokens]
     ) -> tuple[Tensor, Tensor]:
-        logits, drawn, scored = self.policy.logits(prompts, tokens)
-        return pick_logps(logits / self.temperature, drawn, scored), scored
+        logits, drawn, scored = self.logits(prompts, tokens)
+        return pick_logps(logits, drawn, scored), scored
 
 
 def tempered(policy: Any, temperature: float) -> Any:
@@ -107,8 +113,7 @@ def with_advantages(
     longest: int | None,
 ) -> Rollouts:
     """The same with penalties in the reward, and advantages if the objective has some."""
-    if settings.overlong_buffer is not None:
-        rollouts = _less_overlong(rollouts, settings.overlong_buffer, longest)
+    rollouts = less_overlong(rollouts, settings.overlong_buffer, longest)
     if kl is not None and kl.place == "reward" and kl.weight:
         rollouts = in_reward(rollouts, weight=kl.weight, estimator=kl.estimator)
     if objective.advantages is None:
@@ -118,7 +123,10 @@ def with_advantages(
     return rollouts.given(advantages(replace(rollouts, values=rollouts.old_values)))
 
 
-def _less_overlong(rollouts: Rollouts, buffer: int, longest: int | None) -> Rollouts:
+def less_overlong(rollouts: Rollouts, buffer: int | None, longest: int | None) -> Rollouts:
+    """With the penalty of `OnlineSettings.overlong_buffer` in the reward, if there is one."""
+    if buffer is None:
+        return rollouts
     if longest is None:
         raise ConfigError(
             "overlong_buffer: expected a policy that knows how long its clips may be, got one "
@@ -184,7 +192,8 @@ def measures_of(experience: Experience, names: Sequence[str]) -> dict[str, float
 def _flat_groups(rewards: Tensor, judged: Tensor, group: Tensor | None) -> float:
     """NaN where no group has two clips to compare."""
     assert group is not None
-    if len(group.unique()) == len(group):
+    _, sizes = group.unique(return_counts=True)
+    if (sizes < 2).any():
         return math.nan
-    found = group_statistics(rewards, judged, group) if (group.bincount() > 1).all() else None
-    return math.nan if not found or not found.n_groups else found.n_flat_groups / found.n_groups
+    found = group_statistics(rewards, judged, group)
+    return found.n_flat_groups / found.n_groups if found.n_groups else math.nan

@@ -19,6 +19,7 @@ from auralign.training.gradients import BatchGradient
 from auralign.training.online.critic import Critic, StatesCritic
 from auralign.training.online.experience import (
     Experience,
+    less_overlong,
     rollouts_of,
     tempered,
     with_advantages,
@@ -82,11 +83,17 @@ class Method(ABC):
 
     @abstractmethod
     def backward(
-        self, experience: Experience, rows: Sequence[int], fresh: bool
+        self,
+        experience: Experience,
+        rows: Sequence[int],
+        generator: torch.Generator,
+        *,
+        fresh: bool,
     ) -> dict[str, float]:
         """Adds the gradient of an update; its loss, and what it showed.
 
-        fresh   no update has been made since the clips were sampled
+        generator   for clips that an objective wants beside those of the round
+        fresh       no update has been made since the clips were sampled
         """
 
 
@@ -97,14 +104,20 @@ class RolloutMethod(Method):
 
     def rollouts(self, samples: Samples, rewards: Values) -> Rollouts:
         longest = self.longest
-        max_codes = None if longest is None else longest * samples.clips[0].shape[0] + 1
+        # A clip of the longest length was cut off: it has no end that would be scored.
+        max_codes = None if longest is None else longest * samples.clips[0].shape[0]
         rollouts = rollouts_of(
             samples, rewards, self.scorer(self.reference), self.critic, max_codes
         )
         return with_advantages(rollouts, self.objective, self.settings, self.kl, longest)
 
     def backward(
-        self, experience: Experience, rows: Sequence[int], fresh: bool
+        self,
+        experience: Experience,
+        rows: Sequence[int],
+        generator: torch.Generator,
+        *,
+        fresh: bool,
     ) -> dict[str, float]:
         gradient = RolloutGradient(
             self.objective,
@@ -129,16 +142,21 @@ class PairMethod(Method):
         return _interleaved(own, others, n)
 
     def rollouts(self, samples: Samples, rewards: Values) -> Rollouts:
-        return rollouts_of(samples, rewards, self.scorer(self.reference), None, None)
+        rollouts = rollouts_of(samples, rewards, self.scorer(self.reference), None, None)
+        return less_overlong(rollouts, self.settings.overlong_buffer, self.longest)
 
     def backward(
-        self, experience: Experience, rows: Sequence[int], fresh: bool
+        self,
+        experience: Experience,
+        rows: Sequence[int],
+        generator: torch.Generator,
+        *,
+        fresh: bool,
     ) -> dict[str, float]:
         pairs = self._pairs(experience, rows)
         if not pairs:
             return {"loss": 0.0, "empty_updates": 1.0}
         task = task_of(self.settings.objective, pairs, self.settings.options)
-        generator = torch.Generator().manual_seed(int(rows[0]))
         for need, source in ((Need.OWN, self.policy), (Need.FROM_REFERENCE, self.reference)):
             if need in task.needs:
                 with torch.no_grad():

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ import torch
 from auralign.errors import ConfigError
 from auralign.losses.online.kl import adapted_weight
 from auralign.policies.reference import PrecomputedReference, require_evaluation_mode
+from auralign.rewards.combining.combination import Combination
 from auralign.training.checkpoints import (
     TrainingState,
     examples_hash,
@@ -49,20 +50,6 @@ from auralign.types import Prompt
 
 Log = Callable[[int, Mapping[str, float]], None]
 Evaluate = Callable[[int], Mapping[str, float]]
-
-
-class Combination(Protocol):
-    """Several rewards as one (`rewards.combining`); it may learn from what it sees."""
-
-    def __call__(self, values: Values) -> Values: ...
-
-    def observe(self, values: Values) -> None: ...
-
-    def state(self) -> dict[str, Any]: ...
-
-    def restore(self, state: Mapping[str, Any]) -> None: ...
-
-    def shown(self) -> dict[str, float]: ...
 
 
 def train_online(
@@ -254,23 +241,30 @@ class _Run:
         groups = np.unique(experience.samples.group)
         self.policy.model.train()
         for number in range(settings.passes):
-            order = random_numbers(self.seed, f"minibatches {number}", step)
-            shuffled = groups[torch.randperm(len(groups), generator=order).numpy()]
+            generator = random_numbers(self.seed, f"pass {number}", step)
+            shuffled = groups[torch.randperm(len(groups), generator=generator).numpy()]
             for part in np.array_split(shuffled, min(settings.minibatches, len(groups))):
                 rows = np.flatnonzero(np.isin(experience.samples.group, part)).tolist()
-                shown.append(self._update(step, experience, rows, fresh=not shown))
+                shown.append(self._update(step, experience, rows, generator, fresh=not shown))
                 drift = shown[-1].get("behaviour_k1", 0.0)
                 if settings.most_drift is not None and drift > settings.most_drift:
                     return shown
-        self.policy.model.eval()
         return shown
 
     def _update(
-        self, step: int, experience: Experience, rows: list[int], *, fresh: bool
+        self,
+        step: int,
+        experience: Experience,
+        rows: list[int],
+        generator: torch.Generator,
+        *,
+        fresh: bool,
     ) -> dict[str, float]:
         prompts = [experience.samples.prompts[i] for i in rows]
         self.optimiser.zero_grad()
-        shown = self.method.backward(experience, rows, fresh)
+        shown = self.method.backward(experience, rows, generator, fresh=fresh)
+        if "empty_updates" in shown:
+            return shown  # momentum of earlier updates is no reason for a step
         require_finite(shown["loss"], "loss", step, prompts)
         self.processes.sum_gradients(self.parameters)
         norm = self.processes.clip_gradients(self.parameters, self.settings.max_grad_norm)

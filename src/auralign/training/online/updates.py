@@ -92,6 +92,7 @@ class RolloutGradient:
             values, shown = self._loss(whole, mean=True)
         except DataError:  # no group of this update has two clips that differ
             return {"loss": 0.0, "empty_updates": share}
+        shown |= {name: v.mean().item() for name, v in rollout_measures(whole).items()}
         loss = values.mean() * share
         loss.backward()
         assert leaf.grad is not None
