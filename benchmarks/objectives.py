@@ -19,36 +19,22 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from auralign.audio.clips import quantise
 from auralign.data.examples import TokenFeedback, TokenList, TokenPair
-from auralign.data.runs import RunFolder
-from auralign.pipeline import packaged_recipe, run_recipe
-from auralign.pipeline.stages.codec import TrainedCodec
-from auralign.pipeline.stages.corpus import Corpus
-from auralign.pipeline.stages.prefer import Preferences
-from auralign.pipeline.stages.sft import TrainedPolicy
-from auralign.policies import CodecLanguageModel
-from auralign.preferences.ears import Ears
-from auralign.preferences.panel import Panel
 from auralign.training import TrainerSettings, train
-from auralign.types import Prompt, Split, Tokens
 from benchmarks.claims import Claim, Report
+from benchmarks.worlds import World, world_of
 
 SEEDS = [0, 1, 2, 3, 4]
 FLIPPED = 0.3
 LIST_SIZE = 4
-CLIPS_PER_PROMPT = 2
 N_EPOCHS = 1
 BATCH_SIZE = 16
 
@@ -69,41 +55,6 @@ CHOSEN: dict[str, Choice] = {
     "lipo_lambda": {"objective": "lipo_lambda", "options": {"beta": 0.05}, "batch_size": 8},
 }
 """Each method's settings beside those that all share."""
-
-
-@dataclass(frozen=True)
-class World:
-    """One seed: a policy, judged clips, and listeners who take no part in training."""
-
-    seed: int
-    codec: TrainedCodec
-    policy: CodecLanguageModel
-    test_prompts: list[Prompt]
-    ears: Ears
-    panel: Panel
-    answers: dict[str, list[tuple[Tokens, float]]]
-    """By prompt id: clips, best first, with the share of the others that each one wins against."""
-    prompts: dict[str, Prompt]
-
-    def win_rate(self, policy: CodecLanguageModel) -> float:
-        """Mean choice probability over the SFT policy's clips, on test prompts."""
-        after, before = self._hear(policy), self._before
-        rows = np.arange(len(after))
-        pairs = np.stack([rows, len(after) + rows], axis=1)
-        both = np.concatenate([after, before])
-        prefers, rejects = self.panel.choice_probabilities(both, pairs, "overall")
-        return float(((1 + prefers - rejects) / 2).mean())
-
-    @cached_property
-    def _before(self) -> NDArray[np.float64]:
-        return self._hear(self.policy)
-
-    def _hear(self, policy: CodecLanguageModel) -> NDArray[np.float64]:
-        """Percepts of some clips of each test prompt, from the same random numbers always."""
-        generator = torch.Generator().manual_seed(self.seed)
-        tokens = policy.sample(self.test_prompts, CLIPS_PER_PROMPT, generator=generator).tokens
-        asked = [prompt for prompt in self.test_prompts for _ in range(CLIPS_PER_PROMPT)]
-        return self.ears.hear([quantise(a) for a in self.codec.codec.decode(tokens)], asked)
 
 
 def measure(*, quick: bool, runs_dir: Path | None) -> Report:
@@ -233,73 +184,3 @@ EXAMPLES: dict[str, Any] = {
     "plackett_luce": lists,
     "lipo_lambda": lists,
 }
-
-
-def world_of(seed: int, base: Path, *, quick: bool = False) -> World:
-    """The quickstart up to the panel's votes, read from `base` if it is there."""
-    recipe = packaged_recipe("quickstart-tiny" if quick else "quickstart-small")
-    recipe = recipe.model_copy(update={"seed": seed, "stages": recipe.stages[:4]})
-    out = base / f"objectives-{recipe.name}-{seed}"
-    run_recipe(recipe, out, observer=_Silent(), resume=True)
-    stages = [RunFolder.open(out).path / "stages" / name for name in _STAGES]
-    corpus, codec, sft, preferences = (
-        kind.load(folder)
-        for kind, folder in zip(
-            (Corpus, TrainedCodec, TrainedPolicy, Preferences), stages, strict=True
-        )
-    )
-    rng = np.random.default_rng(1000 + seed)
-    clean, ordinary = corpus.clean[1::2], corpus.mixed[: len(corpus.clean)]
-    ears = Ears.fit(
-        corpus.audios(clean),
-        corpus.prompts_of(clean),
-        corpus.audios(ordinary),
-        corpus.prompts_of(ordinary),
-        rng=rng,
-    )
-    panel = Panel.draw(24, name="evaluation", taste_spread=TASTE_SPREAD, rng=rng)
-    return World(
-        seed,
-        codec,
-        sft.policy.frozen_copy(),
-        preferences.test_prompts,
-        ears,
-        panel.with_noise(preferences.panel.noise),
-        dict(_ranked(preferences)),
-        preferences.prompts,
-    )
-
-
-_STAGES = ("01-corpus", "02-codec", "03-sft", "04-prefer")
-TASTE_SPREAD = 0.5
-"""As the quickstart's panels have it."""
-
-
-def _ranked(preferences: Preferences) -> Iterator[tuple[str, list[tuple[Tokens, float]]]]:
-    """Clips of each training prompt, best first, with the mean share that each one wins."""
-    of_prompt: dict[str, list[int]] = {}
-    clips = preferences.clips
-    for i, clip in enumerate(clips):
-        if preferences.prompts[clip.prompt_id].split is Split.TRAIN:
-            of_prompt.setdefault(clip.prompt_id, []).append(i)
-    rows = [i for indices in of_prompt.values() for i in indices]
-    asked = [preferences.prompts[clips[i].prompt_id] for i in rows]
-    percepts = preferences.ears.hear(preferences.audios([clips[i] for i in rows]), asked)
-    heard = dict(zip(rows, percepts, strict=True))
-    for name, indices in of_prompt.items():
-        both = np.stack([heard[i] for i in indices])
-        pairs = np.array([(i, j) for i in range(len(both)) for j in range(len(both))])
-        prefers, rejects = preferences.panel.choice_probabilities(both, pairs, "overall")
-        wins = ((1 + prefers - rejects) / 2).mean(0).reshape(len(both), -1)
-        share = (wins.sum(1) - 0.5) / (len(both) - 1)
-        order = np.argsort(-share, kind="stable")
-        yield name, [(preferences.tokens[clips[indices[k]].id], float(share[k])) for k in order]
-
-
-class _Silent:
-    def started(self, stage: str) -> None: ...
-
-    def progress(self, share: float, note: str) -> None: ...
-
-    def done(self, stage: str, summary: str, seconds: float, reused: bool) -> None:
-        print(f"{stage}: {summary}", file=sys.stderr)

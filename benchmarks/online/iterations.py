@@ -1,0 +1,129 @@
+"""One iteration of reinforcement against several of DPO, for the same number of votes.
+
+SpeechAlign (arXiv 2404.05600) and the works after it find that PPO gains most in one iteration and
+DPO over several, up to a peak. Here all arms may ask the same simulated listeners `N_VOTES` times:
+
+    ppo, grpo, best of n   a reward model learns from all votes on clips of the SFT policy; then
+                           one iteration on fresh clips, which it judges
+    dpo                    in each of four iterations a quarter of the votes, on clips of the policy
+                           as it is then
+
+Another panel with other ears judges all of them on prompts that nothing was trained on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import combinations
+
+import numpy as np
+import torch
+
+from auralign.audio.clips import clip_id, quantise
+from auralign.data.examples import TokenPair
+from auralign.policies import CodecLanguageModel
+from auralign.preferences.pairs import pairs_from_votes
+from auralign.preferences.panel import draw_trials
+from auralign.training import TrainerSettings, train
+from auralign.types import Clip, Prompt
+from benchmarks.online.arms import Found, fresh_prompts, look, scales_of, trained
+from benchmarks.worlds import World
+
+N_PROMPTS = 400
+N_ROUNDS, EVERY = 45, 15
+N_ITERATIONS = 4
+N_CANDIDATES, PAIRS_PER_PROMPT, VOTES_PER_PAIR = 6, 6, 2
+PROMPTS_PER_ITERATION = 75
+N_VOTES = N_ITERATIONS * PROMPTS_PER_ITERATION * PAIRS_PER_PROMPT * VOTES_PER_PAIR
+"""3,600, as many as the reward model of `recipes/staged_rl.yaml` learns from."""
+
+REINFORCED = {
+    "ppo": {"objective": "ppo", "passes": 2, "minibatches": 2, "critic_rate": 1e-3},
+    "grpo": {"objective": "grpo"},
+    "best of n": {"objective": "best_of_n", "kl": None},
+}
+
+DPO = TrainerSettings(
+    objective="dpo", options={"beta": 0.05}, learning_rate=6e-4, batch_size=16, anchor_weight=1.0
+)
+
+Curve = list[tuple[int, Found]]
+"""After how many rounds, or iterations, and what was found."""
+
+
+def compare(world: World, *, quick: bool) -> dict[str, Curve]:
+    """The curve of each arm in one world."""
+    prompts = fresh_prompts(world, 24 if quick else N_PROMPTS)
+    found = {}
+    for name in REINFORCED:
+        found[name] = _reinforced(world, name, prompts, quick=quick)
+    found["dpo"] = _iterated(world, prompts, quick=quick)
+    for name, curve in found.items():
+        print(f"seed {world.seed}: {name} {[asdict(f) for _, f in curve]}", file=sys.stderr)
+    return found
+
+
+def _reinforced(world: World, name: str, prompts: Sequence[Prompt], *, quick: bool) -> Curve:
+    curve: Curve = []
+    trained(
+        world,
+        [{"combine": "weighted", "n_updates": 2 if quick else N_ROUNDS, "weights": {"overall": 1}}],
+        scales=scales_of(world, prompts[:100]),
+        prompts=prompts,
+        changes=REINFORCED[name],
+        every=1 if quick else EVERY,
+        watch=lambda step, policy: curve.append((step, look(world, policy))),
+    )
+    return curve
+
+
+def _iterated(world: World, prompts: Sequence[Prompt], *, quick: bool) -> Curve:
+    policy, reference = world.policy.trainable_copy(), world.policy.frozen_copy()
+    n = len(prompts) // N_ITERATIONS if quick else PROMPTS_PER_ITERATION
+    curve: Curve = []
+    for k in range(N_ITERATIONS):
+        pairs = voted_pairs(world, policy, prompts[k * n : (k + 1) * n], k)
+        train(
+            policy, reference, pairs, DPO, seed=world.seed + k, evaluate=lambda step: {},
+            keep="last",
+        )  # fmt: skip
+        curve.append((k + 1, look(world, policy)))
+    return curve
+
+
+def voted_pairs(
+    world: World, policy: CodecLanguageModel, prompts: Sequence[Prompt], iteration: int
+) -> list[TokenPair]:
+    """Pairs of fresh clips with the share of votes of the training panel."""
+    rng = np.random.default_rng([world.seed, iteration])
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    rollout = policy.sample(prompts, N_CANDIDATES, generator=generator)
+    asked = [prompts[i] for i in rollout.prompt_index]
+    audios = [quantise(audio) for audio in world.codec.codec.decode(rollout.tokens)]
+    clips = [
+        Clip(clip_id(a), "", a.sample_rate, 1, a.n_samples, p.id, "policy")
+        for a, p in zip(audios, asked, strict=True)
+    ]
+    panel, percepts = world.preferences.panel, world.preferences.ears.hear(audios, asked)
+    trials = list(draw_trials(_pairs_of(clips, rng), len(panel.listeners), VOTES_PER_PAIR, rng))
+    votes = panel.answer_pairs(clips, percepts, trials, study=f"iteration {iteration}", rng=rng)
+    tokens = {clip.id: codes for clip, codes in zip(clips, rollout.tokens, strict=True)}
+    by_id = {p.id: p for p in prompts}
+    return [
+        TokenPair(by_id[p.prompt_id], tokens[p.chosen], tokens[p.rejected], p_chosen=p.p_chosen)
+        for p in pairs_from_votes(votes, by_id, dimension="overall")
+    ]
+
+
+def _pairs_of(clips: Sequence[Clip], rng: np.random.Generator) -> list[tuple[int, int]]:
+    of_prompt: dict[str, list[int]] = defaultdict(list)
+    for i, clip in enumerate(clips):
+        of_prompt[clip.prompt_id].append(i)
+    pairs = []
+    for rows in of_prompt.values():
+        every = [p for p in combinations(rows, 2) if clips[p[0]].id != clips[p[1]].id]
+        pairs += [every[i] for i in rng.permutation(len(every))[:PAIRS_PER_PROMPT]]
+    return pairs
