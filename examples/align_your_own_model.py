@@ -48,16 +48,18 @@ class OwnPolicy(ModelPolicy):
     def logits(self, prompts, tokens):
         require_clips(tokens, n_codebooks=1, codebook_size=N_CODES, max_frames=MAX_FRAMES)
         codes, scored = append_end(*pad_clips(tokens), end=END, max_frames=MAX_FRAMES)
-        numbers = torch.tensor([int(prompt.text) for prompt in prompts])
+        codes, scored = codes.to(self.device), scored.to(self.device)
+        numbers = torch.tensor([int(prompt.text) for prompt in prompts], device=self.device)
         logits = self.model(numbers, codes[:, 0, :-1])  # [batch, time + 1, size]
         return logits[:, None], codes, scored  # one codebook
 
     def sample_clips(self, prompts, temperature, generator):
-        numbers = torch.tensor([int(prompt.text) for prompt in prompts])
-        codes = torch.zeros(len(prompts), 0, dtype=torch.int64)
+        numbers = torch.tensor([int(prompt.text) for prompt in prompts], device=self.device)
+        codes = torch.zeros(len(prompts), 0, dtype=torch.int64, device=self.device)
         for _ in range(MAX_FRAMES):
             last = self.model(numbers, codes)[:, -1]
             codes = torch.cat([codes, draw(last, temperature, generator)[:, None]], dim=1)
+        codes = codes.cpu()
         ends = (codes == END).numpy()
         lengths = np.where(ends.any(1), ends.argmax(1), MAX_FRAMES)
         clips = [row[None, :n].numpy() for row, n in zip(codes, lengths, strict=True)]

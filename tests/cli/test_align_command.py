@@ -3,12 +3,20 @@ import json
 from auralign.cli import app
 from auralign.cli.console import run
 from auralign.losses import OBJECTIVES
+from auralign.losses.online import ONLINE_OBJECTIVES
 
 
 def test_the_list_names_every_objective_once(capsys):
     assert run(app, ["align", "--list-methods", "--json"]) == 0
     methods = json.loads(capsys.readouterr().out)
-    assert sorted(m["name"] for m in methods) == sorted(OBJECTIVES)
+    assert sorted(m["name"] for m in methods) == sorted({*OBJECTIVES, *ONLINE_OBJECTIVES})
+
+
+def test_an_online_objective_is_explained_with_its_advantages_and_its_kl(capsys):
+    assert run(app, ["align", "--explain", "rloo"]) == 0
+    text = capsys.readouterr().out
+    assert "k1 in the reward" in text
+    assert "leave_one_out" in text
 
 
 def test_the_text_puts_objectives_below_what_data_they_are_for(capsys):

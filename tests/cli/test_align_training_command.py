@@ -314,6 +314,15 @@ def test_the_clips_of_a_study_may_name_their_codes(align, study):
     assert align(*FAST, pairs="study").code == 0
 
 
+def test_what_is_held_out_of_a_study_may_be_a_file(align, study):
+    clips = some_clips(2)
+    write_examples([TokenPair(Prompt("h", "one", "ann"), *clips)], "held_out.jsonl")
+    words = ("--dimension", "overall", "--tokens", "tokens.npz", "--held-out", "held_out.jsonl")
+    said = align(*words, "--json", *FAST, pairs="study")
+    assert said.code == 0, said.err
+    assert (said.document["n_examples"], said.document["n_held_out"]) == (6, 1)
+
+
 def test_a_study_without_codes_or_answers_is_a_sentence(align, study):
     said = align(*FAST, pairs="study")
     assert said.code == 2
@@ -534,6 +543,10 @@ def test_clips_of_another_number_of_codebooks_do_not_fit_the_policy(align):
         (("--set", "patience=1"), "patience"),
         (("--mean-codes", "20"), "--mean-codes"),
         (("--tokens", "gone.npz"), "gone.npz"),
+        (("--dimension", "overall"), "dimension: 'overall' chooses judgements of a study, and"),
+        (("--set", "reference_alpha=0.5"), "reference_alpha: expected `reference_every` beside"),
+        (("--set", "order=easiest_first"), "'easiest_first' expects scores or votes"),
+        (("--device", "cudda"), "device: expected one of auto, cpu, cuda, mps, got 'cudda'"),
     ],
 )
 def test_a_wrong_word_is_a_sentence_and_nothing_is_written(align, words, sentence):

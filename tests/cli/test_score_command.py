@@ -1,10 +1,8 @@
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +14,11 @@ from auralign.data import StudyFolder
 from auralign.signals.registry import signals
 from auralign.signals.running.results import read_results
 from auralign.types import Prompt
+from real_data import FSDD
 
 pytestmark = pytest.mark.slow
 
 SOME = "loudness,clipping,sdr,duration_ratio,speaking_rate"
-
-
-def fsdd_folder():
-    shared = Path(__file__).parents[3] / "shared" / "data"
-    return Path(os.environ.get("AURALIGN_DATA", shared)) / "fsdd"
 
 
 def noise(seed, seconds=0.6):
@@ -181,11 +175,10 @@ def test_what_is_missing_is_said(output, words, sentence, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("fsdd")
 @pytest.mark.slow
-@pytest.mark.skipif(not fsdd_folder().is_dir(), reason="no fsdd folder in AURALIGN_DATA")
 def test_a_run_over_real_recordings_is_killed_and_goes_on(tmp_path):
-    files = sorted((fsdd_folder() / "recordings").glob("*_0.wav"))
+    files = sorted((FSDD / "recordings").glob("*_0.wav"))
     words = ["score", *files, "--signals", "offline", "--workers", "2", "--json"]
     command = [sys.executable, "-m", "auralign", *map(str, words)]
     out = tmp_path / "killed.jsonl"

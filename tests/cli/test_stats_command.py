@@ -1,5 +1,4 @@
 import json
-import os
 import re
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from auralign.cli import app, run
 from auralign.data.importers import import_aes, import_votes
+from real_data import AES
 
 AXES = (
     "production_quality",
@@ -19,11 +19,6 @@ AXES = (
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "stats.md").read_text()
-
-
-def aes_folder() -> Path:
-    shared = Path(__file__).parents[3] / "shared" / "data"
-    return Path(os.environ.get("AURALIGN_DATA", shared)) / "aes"
 
 
 def votes_csv() -> str:
@@ -435,12 +430,10 @@ def test_the_table_on_the_page_is_what_the_commands_print(output, capsys, tmp_pa
 
 @pytest.fixture(scope="module")
 def pam(tmp_path_factory):
-    if not aes_folder().is_dir():
-        pytest.skip("the ratings are not on this machine")
-    return import_aes(aes_folder(), tmp_path_factory.mktemp("pam") / "study").path
+    return import_aes(AES, tmp_path_factory.mktemp("pam") / "study").path
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("aes")
 @pytest.mark.parametrize("axis", AXES)
 def test_the_nine_systems_of_pam_are_ranked_on_each_axis(document, pam, axis):
     found = document("fit", pam, "--dimension", axis)
@@ -452,7 +445,7 @@ def test_the_nine_systems_of_pam_are_ranked_on_each_axis(document, pam, axis):
     assert described == (axis == "production_complexity")
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("aes")
 @pytest.mark.parametrize("axis", AXES)
 def test_agreement_of_pam_on_each_axis(document, pam, axis):
     found = document("agreement", pam, "--dimension", axis)

@@ -42,10 +42,24 @@ def pairs(policy: tuple, reference: tuple) -> Pairs:
 
 
 def test_ranking_accuracy_asks_for_likelihood_not_for_reward():
-    # The first pair has moved the right way and is still ranked wrong; the last is a tie, right.
-    batch = pairs(((-9, -5, -7), (-8, -6, -7)), ((-12, -5, -7), (-8, -6, -7)))
-    assert_close(ranking_accuracy(batch), double(0, 1, 1))
+    # The first pair has moved the right way and is still ranked wrong.
+    batch = pairs(((-9, -5), (-8, -6)), ((-12, -5), (-8, -6)))
+    assert_close(ranking_accuracy(batch), double(0, 1))
     assert batch.margin[0] > 0
+
+
+def test_a_tie_counts_half_in_every_accuracy():
+    batch = pairs(((-7.0,), (-7.0,)), ((-9.0,), (-8.0,)))
+    assert_close(ranking_accuracy(batch), double(0.5))
+    assert_close(flipped(batch), double(0.5))
+    assert_close(idealised_ranking_accuracy(double(0), double(0.5), beta=1), double(0.5))
+
+
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=2))
+def test_exchanging_chosen_and_rejected_turns_the_ranking_accuracy_around(logps):
+    chosen, rejected = (clips(double(value)) for value in logps)
+    both = [ranking_accuracy(Pairs(*two)) for two in ((chosen, rejected), (rejected, chosen))]
+    assert_close(both[0] + both[1], double(1))
 
 
 def test_the_reference_error_is_positive_where_it_prefers_the_rejected_clip():

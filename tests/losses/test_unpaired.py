@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from auralign.errors import ConfigError, DataError
+from auralign.errors import ConfigError
 from auralign.losses.batch import Clips, Need, Unpaired
 from auralign.losses.unpaired import (
     ENTRIES,
@@ -236,9 +236,14 @@ def test_contrasts_of_thumbs_by_hand():
 
 
 @pytest.mark.parametrize("up", [[True, True], [False, False]])
-def test_contrasts_of_thumbs_need_both_kinds(up):
-    with pytest.raises(DataError, match="liked and disliked"):
-        rpo_unpaired(thumbs(double(1, 0), up))
+def test_thumbs_of_one_kind_have_nothing_to_contrast_and_teach_nothing(up):
+    rho = double(1, 0).requires_grad_()
+    embedding = torch.eye(2, dtype=torch.float64)
+    values, found = rpo_unpaired(thumbs(rho, up, prompt_embedding=embedding))
+    values.mean().backward()
+    assert_close(values, double(0, 0))
+    assert_close(rho.grad, double(0, 0))
+    assert not found
 
 
 @OBJECTIVES

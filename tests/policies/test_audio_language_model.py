@@ -11,7 +11,9 @@ from scipy.stats import chi2
 
 from auralign.errors import AudioError, DataError
 from auralign.policies.audio_language_model import AudioLanguagePolicy
+from auralign.policies.reference import precomputed_reference
 from auralign.types import Audio, Prompt, TokenPolicy, Tokens
+from pretended_device import require_same_elsewhere
 
 pytestmark = pytest.mark.slow
 
@@ -159,6 +161,20 @@ def test_the_sound_is_heard():
     other = Prompt("p0", "what is this", reference_clip="long")
     base, _ = policy.token_logps(PROMPTS[:1], clips)
     assert not torch.isclose(policy.token_logps([other], clips)[0], base).all()
+
+
+def test_other_sounds_behind_the_same_names_are_another_reference(tmp_path, monkeypatch):
+    policy, path = make_policy().frozen_copy(), tmp_path / "reference.safetensors"
+    before = precomputed_reference(policy, ASKED, ANSWERS, path).sequence_logps(ASKED, ANSWERS)
+    for name, other in (("short", "long"), ("long", "short")):
+        monkeypatch.setitem(SOUNDS, name, {"short": noise(0.3), "long": noise(0.9)}[other])
+    after = precomputed_reference(policy, ASKED, ANSWERS, path).sequence_logps(ASKED, ANSWERS)
+    np.testing.assert_allclose(after, policy.sequence_logps(ASKED, ANSWERS), rtol=1e-5)
+    assert abs(after - before).min() > 1e-4
+
+
+def test_the_policy_scores_and_samples_on_another_device():
+    require_same_elsewhere(make_policy, ASKED, ANSWERS)
 
 
 def test_samples_come_as_often_as_their_probabilities_say():

@@ -15,6 +15,7 @@ from auralign.errors import ConfigError, DataError
 from auralign.policies.autoregression import PromptBlock, response_logits
 from auralign.policies.causal_lm import CausalCodecPolicy, TokenMap, tokenizer_prompts
 from auralign.types import Prompt, TokenPolicy, Tokens
+from pretended_device import require_same_elsewhere
 
 pytestmark = pytest.mark.slow
 
@@ -311,3 +312,11 @@ def test_a_clip_of_another_codec_is_an_error():
     policy = make_policy()
     with pytest.raises(DataError, match=r"clip 0: expected codes .* of 2 codebooks"):
         policy.token_logps(PROMPTS[:1], [np.zeros((3, 2), dtype=int)])
+
+
+@pytest.mark.parametrize("softmax_over", ["vocabulary", "codes"])
+def test_the_policy_scores_and_samples_on_another_device(softmax_over):
+    def make() -> CausalCodecPolicy:
+        return make_policy(softmax_over=softmax_over)
+
+    require_same_elsewhere(make, PROMPTS, random_clips(make(), 2, 4, 3))

@@ -14,6 +14,7 @@ from auralign.errors import DataError
 from auralign.policies.layouts import to_delay
 from auralign.policies.musicgen import MusicgenPolicy
 from auralign.types import Prompt, TokenPolicy, Tokens
+from pretended_device import require_same_elsewhere
 
 pytestmark = pytest.mark.slow
 
@@ -209,3 +210,7 @@ def test_a_saved_model_is_loaded_as_the_policy_that_it_was(tmp_path):
     torch.testing.assert_close(
         loaded.token_logps(PROMPTS, clips)[0], policy.token_logps(PROMPTS, clips)[0]
     )
+
+
+def test_the_policy_scores_and_samples_on_another_device():
+    require_same_elsewhere(make_policy, PROMPTS, random_clips(make_policy(), 2, 4))

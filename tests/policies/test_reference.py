@@ -87,6 +87,26 @@ def test_the_key_covers_weights_clips_prompts_and_layout(make_policy, policy, as
     assert len(set(keys)) == len(keys)
 
 
+class Hearing:
+    """A reference that reads something behind each prompt."""
+
+    layout = "hearing"
+
+    def __init__(self, **sounds: str) -> None:
+        self.sounds = sounds
+
+    def weights_hash(self) -> str:
+        return "weights"
+
+    def reading(self, prompt: Prompt) -> str:
+        return self.sounds[prompt.id]
+
+
+def test_the_key_covers_what_is_read_of_each_prompt(asked, clips):
+    heard = [Hearing(p0=first, p1=second) for first, second in (("x", "y"), ("x", "x"), ("y", "x"))]
+    assert len({reference_key(reference, asked, clips) for reference in heard}) == 3
+
+
 def test_the_key_does_not_depend_on_order_or_split(policy, asked, clips):
     moved = [dataclasses.replace(p, split=Split.TEST) for p in asked]
     assert reference_key(policy, asked, clips) == reference_key(policy, moved[::-1], clips[::-1])

@@ -3,54 +3,22 @@
 Digits of the Free Spoken Digit Dataset, spoken with gaps over faint noise.
 """
 
-import os
 from functools import cache
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from auralign.audio import degrade
-from auralign.audio.clips import read_audio, resample
-from auralign.audio.levels import at_rms
 from auralign.signals.models import restricted, sphinx, world
 from auralign.signals.signal import Direction, Item, Requirement
-from auralign.types import Audio
+from spoken_ladders import DIGITS, LADDERS, SPEAKERS, clip
 
-RECORDINGS = Path(os.environ.get("AURALIGN_DATA", "data")) / "fsdd" / "recordings"
-RATE = 16_000
-SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo")
-DIGITS = (3, 1, 4, 5, 9, 2)
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 TEXT = " ".join(NAMES[digit] for digit in DIGITS)
-LADDERS = {
-    "noise": lambda clip, k, rng: degrade.add_noise(clip, (30, 20, 10, 0)[k], "white", rng),
-    "clip": lambda clip, k, rng: degrade.clip_at_quantile(clip, (0.999, 0.98, 0.9, 0.7)[k]),
-    "band": lambda clip, k, rng: degrade.low_pass(clip, (6000, 4000, 2000, 1000)[k]),
-    "quantise": lambda clip, k, rng: degrade.reduce_bits(clip, (10, 8, 6, 4)[k]),
-    "dropout": lambda clip, k, rng: degrade.lose_packets(clip, (0.02, 0.05, 0.1, 0.2)[k], rng),
-}
 PACKAGES = {"pesq": "pesq", "praat_voice": "parselmouth", "align_llr": "pocketsphinx"}
 SIGNALS = {s.name: s for room in (restricted, sphinx) for s in room.SIGNALS if s.ladders}
 
-pytestmark = [
-    pytest.mark.realdata,
-    pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no fsdd folder in AURALIGN_DATA"),
-]
-
-
-@cache
-def clip(speaker: str) -> Audio:
-    """Words at -20 dBFS with 0.15 s between them, over noise at -60 dBFS."""
-    words = [
-        at_rms(resample(read_audio(RECORDINGS / f"{digit}_{speaker}_0.wav"), RATE), -20).samples[0]
-        for digit in DIGITS
-    ]
-    gap = np.zeros(round(0.15 * RATE), dtype=np.float32)
-    speech = np.concatenate([part for word in words for part in (word, gap)])
-    floor = 1e-3 * np.random.default_rng(0).standard_normal(speech.size)
-    return Audio((speech + floor).astype(np.float32)[None], RATE)
+pytestmark = pytest.mark.realdata("fsdd")
 
 
 @cache

@@ -3,17 +3,14 @@
 Five speakers of the Free Spoken Digit Dataset, six digits each, over faint noise.
 """
 
-import os
 from functools import cache
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from auralign.audio import degrade
-from auralign.audio.clips import read_audio, resample
-from auralign.audio.levels import at_rms
+from auralign.audio.clips import resample
 from auralign.signals.measures import (
     fidelity,
     integrity,
@@ -25,38 +22,13 @@ from auralign.signals.measures import (
 )
 from auralign.signals.signal import Direction, Item, Measure, Missing, Requirement, Signal
 from auralign.types import Audio
+from spoken_ladders import LADDERS, RATE, SPEAKERS, clip
 
-RECORDINGS = Path(os.environ.get("AURALIGN_DATA", "data")) / "fsdd" / "recordings"
-RATE = 16_000
-SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo")
-LADDERS = {
-    "noise": lambda clip, k, rng: degrade.add_noise(clip, (30, 20, 10, 0)[k], "white", rng),
-    "clip": lambda clip, k, rng: degrade.clip_at_quantile(clip, (0.999, 0.98, 0.9, 0.7)[k]),
-    "band": lambda clip, k, rng: degrade.low_pass(clip, (6000, 4000, 2000, 1000)[k]),
-    "quantise": lambda clip, k, rng: degrade.reduce_bits(clip, (10, 8, 6, 4)[k]),
-    "dropout": lambda clip, k, rng: degrade.lose_packets(clip, (0.02, 0.05, 0.1, 0.2)[k], rng),
-}
 ORDERED = (Direction.MIN, Direction.MAX)
 ROOMS = (integrity, loudness, noise, fidelity, intelligibility, prosody, voice)
 SIGNALS = {s.name: s for room in ROOMS for s in room.SIGNALS if s.ladders}
 
-pytestmark = [
-    pytest.mark.realdata,
-    pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no fsdd folder in AURALIGN_DATA"),
-]
-
-
-@cache
-def clip(speaker: str) -> Audio:
-    """At least 2 s: words at -20 dBFS with 0.15 s between them, over noise at -60 dBFS."""
-    words = [
-        at_rms(resample(read_audio(RECORDINGS / f"{digit}_{speaker}_0.wav"), RATE), -20).samples[0]
-        for digit in (3, 1, 4, 5, 9, 2)
-    ]
-    gap = np.zeros(round(0.15 * RATE), dtype=np.float32)
-    speech = np.concatenate([part for word in words for part in (word, gap)])
-    floor = 1e-3 * np.random.default_rng(0).standard_normal(speech.size)
-    return Audio((speech + floor).astype(np.float32)[None], RATE)
+pytestmark = pytest.mark.realdata("fsdd")
 
 
 @cache

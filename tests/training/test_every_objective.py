@@ -1,5 +1,6 @@
 """Every objective that files of codes can feed is trained, in every way of batching."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from auralign.data.examples import TokenFeedback, TokenList, TokenPair
 from auralign.errors import ConfigError, DataError
 from auralign.losses import OBJECTIVES, Need
 from auralign.policies.reference import precomputed_reference
+from auralign.training import scoring
 from auralign.training.gradients import BatchGradient
 from auralign.training.processes import Processes
 from auralign.training.scoring import Scorer
@@ -18,6 +20,7 @@ from auralign.training.settings import TrainerSettings
 from auralign.training.tasks import COMPUTED, FIELDS, task_of
 from auralign.training.trainer import train
 from auralign.types import Prompt
+from pretended_device import PRETENDED, pretending, without_float64
 
 pytestmark = pytest.mark.slow
 
@@ -96,6 +99,30 @@ def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(
     assert_close(found, wanted, atol=1e-5 * float(wanted.abs().max()), rtol=1e-3)
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-5, abs=1e-5)
     assert parts.keys() == whole.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "float64"),
+    [*((name, True) for name in TRAINABLE), ("dpo", False), ("bco", False), ("irpo", False)],
+)
+def test_a_model_on_another_device_has_the_same_loss_and_gradient(
+    make_policy, examples, name, float64, monkeypatch
+):
+    data = examples[TRAINABLE[name].data]
+    here = make_policy(seed=1), make_policy(seed=2).frozen_copy()
+    wanted_loss, wanted = gradient_of(*here, name, data)
+    monkeypatch.setattr(scoring, "autocast", lambda model, dtype: nullcontext())
+    if not float64:
+        monkeypatch.setattr(scoring, "WITHOUT_FLOAT64", {PRETENDED.type})
+    with pretending(), nullcontext() if float64 else without_float64():
+        policy, reference = make_policy(seed=1), make_policy(seed=2).frozen_copy()
+        for of in (policy, reference):
+            of.model.to(PRETENDED)
+        loss, found = gradient_of(policy, reference, name, data)
+        assert found.device == PRETENDED
+        found = found.cpu()
+    assert_close(found, wanted, atol=1e-4 * float(wanted.abs().max()), rtol=1e-3)
+    assert loss["loss"] == pytest.approx(wanted_loss["loss"], rel=1e-4, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
@@ -178,6 +205,23 @@ def test_weights_that_make_no_sense_are_an_error(examples, weight):
     data = [replace(examples["pairs"][0], weight=weight), *examples["pairs"][1:]]
     with pytest.raises(DataError, match="weights of examples that are finite"):
         task_of("dpo", data, {})
+
+
+@pytest.mark.parametrize(("liked", "sentence"), [(True, "all 6 are liked"), (False, "disliked:")])
+def test_contrasts_of_thumbs_need_both_kinds_among_the_examples(examples, liked, sentence):
+    data = [replace(feedback, desirable=liked) for feedback in examples["unpaired"]]
+    with pytest.raises(DataError, match=sentence):
+        task_of("rpo_unpaired", data, {})
+
+
+def test_a_batch_of_thumbs_of_one_kind_leaves_contrasts_as_they_are(make_policy, examples):
+    """Two of six are disliked, so that batches of one clip are all of one kind."""
+    policy, reference = make_policy(seed=1), make_policy(seed=2).frozen_copy()
+    settings = TrainerSettings(objective="rpo_unpaired", batch_size=1, learning_rate=1e-2)
+    before = policy.weights_hash()
+    result = train(policy, reference, examples["unpaired"], settings, keep="last")
+    assert result.n_steps == 6
+    assert policy.weights_hash() == before
 
 
 @pytest.mark.parametrize("name", ["aot", "aot_unpaired", "rpo_unpaired"])

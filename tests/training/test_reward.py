@@ -22,9 +22,9 @@ def no_features() -> SpeechFeatures:
     return SpeechFeatures(CtcRecogniser(torch.nn.Identity(), "recurrent", ("one",)), ())
 
 
-def pair(chosen: str, rejected: str, p_chosen: float = 1.0) -> PreferencePair:
+def pair(chosen: str, rejected: str, p_chosen: float = 1.0, weight: float = 1.0) -> PreferencePair:
     return PreferencePair(
-        "p", chosen, rejected, p_chosen, 1.0, "overall", 3, "vote_share", Split.TRAIN
+        "p", chosen, rejected, p_chosen, weight, "overall", 3, "vote_share", Split.TRAIN
     )
 
 
@@ -90,6 +90,27 @@ def test_votes_that_contradict_each_other_meet_in_the_middle(no_features):
     reward, _ = train(no_features, of, pairs, pairs, replace(PLAIN, n_epochs=120))
     a, b = reward.score_features(np.stack([of["a"], of["b"]]))
     assert a - b == pytest.approx(math.log(3), abs=0.02)
+
+
+@pytest.mark.parametrize(("by_weight", "share"), [(False, 0.7), (True, 0.85)])
+def test_pairs_count_alike_or_as_their_weight_says(no_features, by_weight, share):
+    """0.9 and 0.5 meet half way, or at (7 * 0.9 + 0.5) / 8."""
+    of = {"a": np.ones(2, dtype=np.float32), "b": np.zeros(2, dtype=np.float32)}
+    settings = replace(PLAIN, n_epochs=150, by_weight=by_weight)
+    pairs = [pair("a", "b", 0.9, weight=7.0), pair("a", "b", 0.5, weight=1.0)] * 16
+    reward, log = train(no_features, of, pairs, pairs, settings)
+    a, b = reward.score_features(np.stack([of["a"], of["b"]]))
+    assert a - b == pytest.approx(math.log(share / (1 - share)), abs=0.02)
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    assert log[-1]["validation_loss"] == pytest.approx(entropy, abs=1e-3)
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0), (1.0, -1.0), (1.0, math.nan)])
+def test_weights_that_make_no_sense_are_an_error(no_features, weights):
+    of = {"a": np.ones(2, np.float32), "b": np.zeros(2, np.float32)}
+    pairs = [pair("a", "b", weight=w) for w in weights]
+    with pytest.raises(DataError, match="weights of pairs that are finite, 0 or above, not all 0"):
+        train(no_features, of, pairs, pairs, replace(PLAIN, by_weight=True))
 
 
 def test_clips_with_equal_features_get_equal_rewards_and_their_pairs_teach_nothing(no_features):

@@ -1,4 +1,5 @@
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -7,15 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from auralign.data.examples import TokenList, TokenPair
+from auralign.data.config import parse
+from auralign.data.examples import TokenFeedback, TokenList, TokenPair
 from auralign.errors import ConfigError, DataError, NotConvergedError, RunStateError
-from auralign.training.batches import batches_of
+from auralign.training import scoring, trainer
+from auralign.training.batches import batches_of, require_order
+from auralign.training.checkpoints import FORMAT
 from auralign.training.measures import divergence
 from auralign.training.optimisation import learning_rate
 from auralign.training.settings import TrainerSettings
 from auralign.training.sft import SftSettings, train_sft
 from auralign.training.tasks import task_of
 from auralign.training.trainer import train
+from pretended_device import PRETENDED, pretending
 
 ONE_STEP = TrainerSettings(
     learning_rate=3e-3, n_epochs=1, batch_size=6, warmup_steps=1, options={"beta": 0.5}
@@ -336,6 +341,45 @@ def test_a_checkpoint_of_another_training_is_an_error(
         )
 
 
+def test_a_checkpoint_of_another_format_is_an_error(start, pairs, tmp_path):
+    arguments = start.frozen_copy(), pairs, ONE_STEP
+    train(start.trainable_copy(), *arguments, folder=tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    parts = torch.load(path, weights_only=True)
+    assert parts["format"] == FORMAT
+    torch.save({**parts, "format": FORMAT + 1, "state": {"of": "a later version"}}, path)
+    sentence = f"expected a checkpoint of format {FORMAT}, got one of format {FORMAT + 1}"
+    with pytest.raises(RunStateError, match=sentence):
+        train(start.trainable_copy(), *arguments, folder=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
+def test_a_run_on_another_device_takes_the_same_steps_and_leaves_its_weights_on_the_cpu(
+    make_policy, pairs, tmp_path, monkeypatch
+):
+    """From scoring to sampling and checkpoints; AdamW is not fused where there is no device."""
+    monkeypatch.setattr(scoring, "autocast", lambda model, dtype: nullcontext())
+    monkeypatch.setattr(
+        trainer, "new_optimiser", lambda parameters, settings: torch.optim.AdamW(parameters, 3e-3)
+    )
+    settings = with_(reference_every=2, n_epochs=2, batch_size=2)
+    found = {}
+    for place in ("cpu", PRETENDED):
+        policy = make_policy(seed=1)
+        options = {"held_out": pairs[:2], "folder": tmp_path / str(place)}
+        with pretending() if place == PRETENDED else nullcontext():
+            policy.model.to(place)
+            found[place] = train(policy, policy.frozen_copy(), pairs, settings, **options)
+            train(policy, policy.frozen_copy(), pairs, with_(n_epochs=1))  # with stored numbers
+            assert policy.device == torch.device(place)
+    here, there = found["cpu"], found[PRETENDED]
+    for name, weight in here.weights.items():
+        torch.testing.assert_close(there.weights[name], weight, atol=1e-4, rtol=1e-3)
+    for ours, theirs in zip(here.evaluations, there.evaluations, strict=True):
+        assert theirs == pytest.approx(ours, rel=1e-3, abs=1e-3)
+
+
 def test_a_file_that_is_no_checkpoint_is_an_error(start, pairs, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"something else")
     with pytest.raises(RunStateError, match="expected a checkpoint of this training, got another"):
@@ -460,6 +504,39 @@ def test_the_widest_gap_comes_first_where_the_order_says_so(start, pairs):
     task = task_of("dpo", graded, {})
     settings = with_(order="easiest_first", batch_size=2)
     assert batches_of(task, settings, seeded()) == [[3, 1], [5, 2], [4, 0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ([{}] * 6, r"example 0 \(prompt 'p0'\) has neither"),
+        ([{"p_chosen": 0.8}] * 3 + [{}] * 3, r"example 3 \(prompt 'p1'\) has neither"),
+        ([{"p_chosen": 1.0}] * 6, "all 6 have the gap 1"),
+    ],
+)
+def test_an_order_by_gaps_that_the_examples_do_not_have_is_an_error(
+    start, pairs, changes, sentence
+):
+    examples = [replace(p, **change) for p, change in zip(pairs, changes, strict=True)]
+    with pytest.raises(ConfigError, match=f"'easiest_first' expects scores or votes .* {sentence}"):
+        train(start.trainable_copy(), start.frozen_copy(), examples, with_(order="easiest_first"))
+
+
+def test_thumbs_and_lists_without_scores_have_no_gaps(prompts):
+    clips = (np.zeros((2, 3), dtype=np.int64), np.ones((2, 3), dtype=np.int64))
+    thumbs = [TokenFeedback(p, clips[0], True) for p in prompts]
+    lists = [TokenList(p, clips) for p in prompts]
+    for name, examples in (("kto", thumbs), ("plackett_luce", lists)):
+        with pytest.raises(ConfigError, match="has neither"):
+            require_order(task_of(name, examples, {}), with_(order="easiest_first"))
+
+
+def test_a_step_of_a_reference_that_does_not_move_is_an_error():
+    with pytest.raises(ConfigError, match="reference_alpha: expected `reference_every` beside it"):
+        parse(TrainerSettings, {"reference_alpha": 0.6}, "here")
+    for settings in ({"reference_alpha": 0.5, "reference_every": 2}, {"reference_every": 2}, {}):
+        again = parse(TrainerSettings, settings, "here").model_dump(mode="json")
+        assert parse(TrainerSettings, again, "what was resolved")
 
 
 def test_lists_of_one_length_share_a_batch(prompts):

@@ -14,6 +14,7 @@ from auralign.cli.tables import WIDTH
 
 if TYPE_CHECKING:
     from auralign.pipeline.alignment import AlignJob
+    from auralign.pipeline.online_alignment import OnlineJob
 
 
 @click.command(cls=Verb)
@@ -32,6 +33,32 @@ if TYPE_CHECKING:
     "examples",
     metavar="F",
     help="Pairs, thumbs or lists with their codes: JSONL, Parquet, or a study folder.",
+)
+@click.option(
+    "--prompts",
+    metavar="F",
+    help="Instead of examples: prompts that the policy answers itself while it is trained; a "
+    "study folder, prompts.parquet, or a CSV, TSV or JSON Lines file with the column text.",
+)
+@click.option(
+    "--reward",
+    "rewards",
+    multiple=True,
+    metavar="[NAME=]R",
+    help="Of fresh clips: a signal or SIGNAL.MEASURE, the folder of a reward model, or "
+    "FILE.py:FUNCTION.",
+)
+@click.option(
+    "--stages",
+    type=click.Path(path_type=Path),
+    metavar="F",
+    help="A YAML list: how rewards are combined, stage by stage.",
+)
+@click.option(
+    "--codec",
+    metavar="C",
+    help="Makes audio of fresh clips: a .npz of the built-in codec, a codec of transformers, or "
+    "FILE.py:FUNCTION.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The folder for what comes of it.")
 @click.option(
@@ -69,6 +96,11 @@ if TYPE_CHECKING:
 @click.option(
     "--require-gate", is_flag=True, help="Refuse examples of a reward that has not passed."
 )
+@click.option(
+    "--device",
+    metavar="D",
+    help="cpu, cuda, mps, or auto: a GPU where there is one.  [default: auto]",
+)
 @click.option("--kl-budget", type=float, help="Stop beyond so many nats a clip.")
 @click.option("--track", multiple=True, metavar="NAME", help="tensorboard, wandb, ...")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of everything random.")
@@ -78,29 +110,61 @@ if TYPE_CHECKING:
 def align(console: Console, /, list_methods: bool, explain: str | None, **arguments: Any) -> None:
     """Align a policy with preferences: auralign align --method dpo --policy P --pairs F --out DIR.
 
+    On its own clips: auralign align --method rloo --policy P --prompts F --reward R --out DIR.
+
     Several processes: `torchrun --nproc-per-node 2 -m auralign align ...`, or `accelerate launch`.
     """
     if list_methods or explain:
         _look_up(console, list_methods, explain)
         return
-    missing = [f"--{n}" for n in ("policy", "examples", "out") if arguments[n] is None]
+    _require_whole(arguments)
+    if arguments["prompts"] is None:
+        _train(console, arguments)
+    else:
+        _train_online(console, arguments)
+
+
+_OF_EXAMPLES = (
+    "examples", "beta_from", "mean_codes", "held_out", "dimension", "tokens", "gates",
+    "require_gate",
+)  # fmt: skip
+_OF_PROMPTS = ("rewards", "stages", "codec")
+
+
+def _require_whole(arguments: Mapping[str, Any]) -> None:
+    """What training needs is there, and nothing that belongs to the other kind of it."""
+    online = arguments["prompts"] is not None
+    needed = ("policy", "rewards", "out") if online else ("policy", "examples", "out")
+    missing = [_flag(n) for n in needed if not arguments[n]]
     if missing:
         raise click.UsageError(
-            f"training needs {', '.join(missing).replace('--examples', '--pairs')}; "
-            "to look objectives up, say --list-methods or --explain METHOD"
+            f"training needs {', '.join(missing)}; to look objectives up, say --list-methods or "
+            "--explain METHOD"
         )
-    _train(console, arguments)
+    for name in _OF_EXAMPLES if online else _OF_PROMPTS:
+        if arguments[name]:
+            other = "examples (--pairs)" if online else "own clips (--prompts)"
+            raise click.UsageError(f"{_flag(name)} belongs to training on {other}: leave it out")
+
+
+def _flag(argument: str) -> str:
+    """The option of an argument."""
+    names = {"examples": "--pairs", "rewards": "--reward", "gates": "--gate"}
+    return names.get(argument, f"--{argument.replace('_', '-')}")
 
 
 def _look_up(console: Console, list_methods: bool, explain: str | None) -> None:
-    from auralign.losses.explain import explain as explanation
-    from auralign.losses.explain import listing
+    from auralign.losses import explain as stored
+    from auralign.losses.online import ONLINE_OBJECTIVES
+    from auralign.losses.online import explain as online
 
     if list_methods and explain:
         raise click.UsageError("say either --list-methods or --explain METHOD")
-    methods = listing()
+    methods = stored.listing()
+    methods += [m for m in online.listing() if m["name"] not in {s["name"] for s in methods}]
     if explain:
-        text = explanation(explain)
+        room = online if explain in ONLINE_OBJECTIVES else stored
+        text = room.explain(explain)
         console.result(next(m for m in methods if m["name"] == explain) | {"text": text}, text)
     else:
         console.result(methods, _by_group(methods))
@@ -131,6 +195,61 @@ def _train(console: Console, arguments: Mapping[str, Any]) -> None:
         console.result({**result, "out": str(out)}, _summary(result, out))
 
 
+def _train_online(console: Console, arguments: Mapping[str, Any]) -> None:
+    from auralign.cli.progress import TrainingProgress
+    from auralign.pipeline.online_alignment import run_online_alignment
+    from auralign.training.processes import is_first_process
+
+    out = arguments["out"]
+    job = _online_job(arguments)
+    talks = is_first_process()
+    with TrainingProgress(quiet=console.quiet or not talks) as progress:
+        result = run_online_alignment(
+            job, out, resume=arguments["resume"], force=arguments["force"], watch=progress.update
+        )
+    if talks:
+        console.result({**result, "out": str(out)}, _online_summary(result, out))
+
+
+def _online_job(arguments: Mapping[str, Any]) -> OnlineJob:
+    """The job that the words of the command line describe."""
+    from auralign.data.config import load_yaml, parse, read_yaml
+    from auralign.pipeline.online_alignment import OnlineJob
+    from auralign.training.online import OnlineSettings
+
+    training: dict[str, Any] = {}
+    if arguments["settings"] is not None:
+        settings = read_yaml(OnlineSettings, arguments["settings"])
+        training = settings.model_dump(exclude_unset=True)
+    training |= _assignments("--set", arguments["changes"])
+    if arguments["method"]:
+        training["objective"] = arguments["method"]
+    own = _assignments("--option", arguments["options"])
+    training["options"] = {**training.get("options", {}), **own}
+    stages = arguments["stages"]
+    given = {
+        "rewards": _named_rewards(arguments["rewards"]),
+        "stages": load_yaml(stages.read_text(encoding="utf-8"), str(stages)) if stages else None,
+        "trackers": list(arguments["track"]) or None,
+        **{n: arguments[n] for n in ("policy", "reference", "prompts", "codec", "kl_budget")},
+        **{n: arguments[n] for n in ("seed", "device")},
+    }
+    words = {name: value for name, value in given.items() if value is not None}
+    return parse(OnlineJob, {**words, "training": training}, "auralign align")
+
+
+def _named_rewards(words: Sequence[str]) -> dict[str, str]:
+    """`NAME=R`, or `R` under its own name."""
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, where = word.partition("=")
+        name, where = (name, where) if equals else (Path(word).name, word)
+        if name in found:
+            raise click.UsageError(f"--reward: '{name}' is there twice: give NAME=R")
+        found[name] = where
+    return found
+
+
 def _job(arguments: Mapping[str, Any]) -> AlignJob:
     """The job that the words of the command line describe."""
     from auralign.data.config import parse, read_yaml
@@ -153,7 +272,7 @@ def _job(arguments: Mapping[str, Any]) -> AlignJob:
         "gates": list(arguments["gates"]) or None,
         "require_gate": arguments["require_gate"] or None,
         **{n: arguments[n] for n in ("policy", "reference", "examples", "dimension", "tokens")},
-        **{n: arguments[n] for n in ("kl_budget", "seed")},
+        **{n: arguments[n] for n in ("kl_budget", "seed", "device")},
     }
     words = {name: value for name, value in given.items() if value is not None}
     return parse(AlignJob, {**words, "training": training}, "auralign align")
@@ -195,6 +314,30 @@ def _number_or_text(word: str) -> float | str:
         return float(word)
     except ValueError:
         return word
+
+
+def _online_summary(result: Mapping[str, Any], out: Path) -> str:
+    """The last words of a training on own clips."""
+    kept = result["kept"]
+    lines = [
+        f"{result['objective']} on clips of {result['n_prompts']} prompts: {result['n_rounds']} "
+        f"rounds, weights of round {result['kept_round']} kept."
+    ]
+    if "held_out_reward" in kept:
+        first = result["evaluations"][0]["held_out_reward"]
+        lines.append(
+            f"Reward on {result['n_held_out']} held-out prompts {kept['held_out_reward']:.3f} "
+            f"(at the first evaluation {first:.3f})."
+        )
+    kl = kept.get("kl_exact", kept.get("kl"))
+    if kl is not None:
+        lines.append(
+            f"Divergence from the reference {kl:.1f} nats a clip; samples {kept['frames']:.0f} "
+            "frames."
+        )
+    if result["stopped"]:
+        lines.append(f"Stopped early: {result['stopped']}.")
+    return "\n".join([*lines, f"Policy: {out / 'policy'}"])
 
 
 def _summary(result: Mapping[str, Any], out: Path) -> str:

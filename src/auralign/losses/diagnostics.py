@@ -16,13 +16,20 @@ from auralign.losses.kernels import capped_expm1
 from auralign.losses.reduce import sum_scored
 
 
-def ranking_accuracy(batch: Pairs) -> Tensor:
-    """1 where the policy finds the chosen clip at least as likely as the rejected one, `[pairs]`.
+def share_above(first: Tensor, second: Tensor) -> Tensor:
+    """1 where the first is larger, 1/2 where they are equal, else 0."""
+    return (1 + (first - second).detach().sign()) / 2
 
+
+def ranking_accuracy(batch: Pairs) -> Tensor:
+    """1 where the policy finds the chosen clip likelier than the rejected one, `[pairs]`.
+
+    A tie counts 1/2, as in every accuracy here: arXiv 2405.19534, where ranking accuracy is
+    defined, counts it as right, and a policy that finds all clips alike would then rank perfectly.
     Not the accuracy of rewards, which asks whether the policy moved the right way from the
-    reference (arXiv 2405.19534, definition of ranking accuracy).
+    reference.
     """
-    return (batch.chosen.logp >= batch.rejected.logp).to(batch.chosen.logp)
+    return share_above(batch.chosen.logp, batch.rejected.logp)
 
 
 def reference_error(batch: Pairs, *, per_code: bool = False) -> Tensor:
@@ -41,12 +48,12 @@ def idealised_log_ratio(reference_error: Tensor, p_chosen: Tensor, *, beta: floa
 
 
 def idealised_ranking_accuracy(reference_error: Tensor, p_chosen: Tensor, *, beta: float) -> Tensor:
-    """1 where even the exact minimiser of DPO would rank the pair right, `[pairs]`.
+    """1 where even the exact minimiser of DPO would rank the pair right, `[pairs]`; a tie 1/2.
 
     Its mean is the ceiling of `ranking_accuracy` at this beta and with this reference.
     """
     ratio = idealised_log_ratio(reference_error, p_chosen, beta=beta)
-    return (ratio > 0).to(ratio)
+    return share_above(ratio, torch.zeros_like(ratio))
 
 
 def critical_beta(reference_error: Tensor, p_chosen: Tensor) -> Tensor:
@@ -68,7 +75,7 @@ def difficulty_threshold(reference_error: Tensor, *, beta: float) -> Tensor:
 
 
 def flipped(batch: Pairs) -> Tensor:
-    """1 where the reference ranked the pair wrong and the policy ranks it right, `[pairs]`.
+    """1 where the reference ranked the pair wrong and the policy right, a tie 1/2, `[pairs]`.
 
     Divide the sum by the number of pairs with c > 0 for the share of wrong pairs that were flipped.
     """

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from auralign.errors import ConfigError, DataError
+from auralign.errors import ConfigError
 from auralign.losses.batch import Clips, Loss, Need, Unpaired, require
 from auralign.losses.kernels import log_sigmoid_loss
 from auralign.losses.objective import Group, entries
@@ -148,7 +148,7 @@ def rpo_unpaired(batch: Unpaired, *, beta: float = 0.1, temperature: float = 0.5
     temperature   tau, 0.5 (both as in the authors' configuration)
 
     One value per liked clip. Rows of w sum to 1, so that M dislikes of like prompts shrink beta to
-    beta / M. Raises DataError for a batch without likes or without dislikes.
+    beta / M. A batch of one kind has nothing to contrast: its clips have value and gradient 0.
 
     Use when: you have thumbs on many prompts that are alike (genre, speaker, tempo).
 
@@ -157,7 +157,7 @@ def rpo_unpaired(batch: Unpaired, *, beta: float = 0.1, temperature: float = 0.5
     e = normalize(require(batch.prompt_embedding, Need.EMBEDDING), dim=-1)
     up, rho = batch.desirable, batch.clips.log_ratio
     if not up.any() or up.all():
-        raise DataError("a contrast needs liked and disliked clips in each batch, one kind came")
+        return Loss(0 * rho, {})
     weights = torch.softmax((e[up] @ e[~up].T - 1) / temperature, dim=1)
     gaps = rho[up][:, None] - rho[~up][None]
     return _with_reward(log_sigmoid_loss(beta * weights * gaps).mean(1), beta * rho[up])
@@ -221,8 +221,8 @@ class RunningShift:
 
     def updated(self, batch: Unpaired, *, beta: float) -> RunningShift:
         """With the rewards of `batch` included."""
-        reward = beta * batch.clips.log_ratio.detach().double()
-        of_class = [reward[batch.desirable == up] for up in (False, True)]
+        reward = beta * batch.clips.log_ratio.detach().cpu().double()
+        of_class = [reward[batch.desirable.cpu() == up] for up in (False, True)]
         totals = [t + float(r.sum()) for t, r in zip(self.totals, of_class, strict=True)]
         counts = [n + len(r) for n, r in zip(self.counts, of_class, strict=True)]
         return RunningShift((totals[0], totals[1]), (counts[0], counts[1]))

@@ -13,33 +13,31 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from pydantic import Field
 
 from auralign.data.config import StrictModel
 from auralign.data.example_checks import validate_examples
 from auralign.data.example_files import read_examples
 from auralign.data.examples import Example
-from auralign.data.runs import RunFolder
 from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.losses import OBJECTIVES, Need
+from auralign.pipeline.job_parts import Watch, job_folder, kl_guard, reference_of
 from auralign.pipeline.reward_gates import reward_verdicts
 from auralign.policies.card import read_card
+from auralign.policies.devices import device_named
 from auralign.policies.layouts import codebook_weights
-from auralign.policies.lora import AdapterOffReference
 from auralign.policies.model_policy import ModelPolicy
 from auralign.policies.opening import open_policy, save_policy
-from auralign.policies.weights import has_adapter
 from auralign.preferences.token_examples import token_examples
-from auralign.training.batches import batches_in_epoch
+from auralign.training.batches import batches_in_epoch, require_order
 from auralign.training.keeping import TrainResult
 from auralign.training.metrics_log import MetricsLog, open_trackers, require_trackers
-from auralign.training.processes import Processes, started_processes
+from auralign.training.processes import Processes, place_on_machine, started_processes
 from auralign.training.rehearsal import rehearse
 from auralign.training.settings import TrainerSettings
 from auralign.training.tasks import task_of
@@ -52,9 +50,6 @@ ANSWERS = {"pairs": ("votes",), "unpaired": ("thumbs",), "lists": ("rankings", "
 SHARE_TO_HOLD_OUT, MIN_PROMPTS_TO_HOLD_OUT = 0.1, 10
 """Of the prompts, unless the job says; of fewer prompts none."""
 
-Watch = Callable[[int, int, Mapping[str, float]], None]
-"""Told the step, the number of steps and the measures."""
-
 
 class AlignJob(StrictModel):
     """What is aligned, on what, and how.
@@ -62,10 +57,11 @@ class AlignJob(StrictModel):
     policy           as `policies.card.read_card` takes it
     reference        the same, where it is not the policy as it was; `none` for no reference at all
     examples         a file of examples, or a study folder whose clips have tokens
-    dimension        of the judgements in a study folder
+    dimension        of the judgements in a study folder; None is `overall`
     tokens           an archive of codes for a study folder whose clips have no `tokens_path`
     held_out         a file of examples, or the share of prompts that is held out; None holds out
                      those of validation where examples name splits, else a tenth of ten and more
+    device           what the models are computed on, of `policies.devices.DEVICES`
     kl_budget        nats a clip beyond which training stops, with the best weights within it
     gates            files of `auralign score gate`, of the rewards that made the examples
     require_gate     refuse examples of a reward that has not passed; else `result.json` labels them
@@ -74,9 +70,10 @@ class AlignJob(StrictModel):
     policy: str
     reference: str | None = None
     examples: str
-    dimension: str = "overall"
+    dimension: str | None = None
     tokens: str | None = None
     held_out: str | float | None = None
+    device: str = "auto"
     kl_budget: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
     trackers: tuple[str, ...] = ()
@@ -109,10 +106,10 @@ def _run(
     rewards = reward_verdicts(job.examples, job.gates, require=job.require_gate)
     examples, held_out = _data(job)
     card = read_card(job.policy)
-    policy = open_policy(card)
-    reference = _reference(job, policy)
+    policy = open_policy(card, device=device_named(job.device, place=place_on_machine()))
+    reference = reference_of(job.reference, policy, compares=_comparing(job))
     _require_trainable(job, policy, examples, held_out)
-    run = _folder(job, out, processes, resume, force)
+    run = job_folder(job, out, processes, resume=resume, force=force)
     trackers = open_trackers(job.trackers, out / "trackers") if processes.is_first else []
     log = MetricsLog(out / "metrics.jsonl", trackers)
     task = task_of(job.training.objective, examples, job.training.options)
@@ -132,12 +129,12 @@ def _run(
         held_out=held_out,
         folder=out,
         log=told,
-        guard=_budget(job),
+        guard=kl_guard(job.kl_budget),
         processes=processes,
     )
     log.close()
     found = _result(job, result, len(examples), len(held_out), time.perf_counter() - began)
-    found["rewards"] = rewards
+    found |= {"device": str(policy.device), "rewards": rewards}
     if processes.is_first:
         kept = open_policy(card) if processes.sharded else policy
         kept.model.load_state_dict(result.weights)
@@ -147,6 +144,12 @@ def _run(
         run.write_result(found)
     processes.wait()
     return found
+
+
+def _comparing(job: AlignJob) -> str | None:
+    """The objective, if it looks at a reference."""
+    name = job.training.objective
+    return name if name in OBJECTIVES and Need.REFERENCE in OBJECTIVES[name].needs else None
 
 
 def _require_trainable(
@@ -160,6 +163,7 @@ def _require_trainable(
         task = task_of(settings.objective, part, settings.options)
         rehearse(task)
         _require_readable(policy, task.prompts)
+    require_order(task_of(settings.objective, examples, settings.options), settings)
     _require_apart(examples, held_out)
     _require_measured(job, held_out)
     require_trackers(job.trackers)
@@ -199,6 +203,7 @@ def _require_measured(job: AlignJob, held_out: Sequence[Example]) -> None:
 
 def _data(job: AlignJob) -> tuple[list[Example], list[Example]]:
     """Examples to train on and held-out ones, which share no prompt."""
+    _require_study(job)
     examples = _read(job, job.examples)
     if isinstance(job.held_out, str):
         return examples, _read(job, job.held_out)
@@ -226,63 +231,41 @@ def _data(job: AlignJob) -> tuple[list[Example], list[Example]]:
     )
 
 
+def _require_study(job: AlignJob) -> None:
+    """Raise ConfigError for what belongs to a study where there are only files of examples."""
+    if any(_is_study(where) for where in (job.examples, job.held_out) if isinstance(where, str)):
+        return
+    if job.tokens is not None:
+        raise ConfigError(
+            f"tokens: '{job.tokens}' has the codes of a study's clips, and {job.examples} is a "
+            "file of examples, which holds its own: leave it out"
+        )
+    if job.dimension is not None:
+        raise ConfigError(
+            f"dimension: '{job.dimension}' chooses judgements of a study, and {job.examples} is a "
+            "file of examples, all of which are used: leave it out, or give a file of that "
+            "dimension"
+        )
+
+
+def _is_study(where: str) -> bool:
+    return (Path(where) / "study.yaml").is_file()
+
+
 def _read(job: AlignJob, where: str) -> list[Example]:
-    if not (Path(where) / "study.yaml").is_file():
-        if job.tokens is not None:
-            raise ConfigError(
-                f"tokens: '{job.tokens}' has the codes of a study's clips, and {where} is a file "
-                "of examples, which holds its own: leave it out"
-            )
+    if not _is_study(where):
         return read_examples(where)
     name = job.training.objective
     if name not in OBJECTIVES:
         raise ConfigError(f"no objective '{name}'{did_you_mean(name, OBJECTIVES)}")
     kinds = ANSWERS[OBJECTIVES[name].data]
+    dimension = job.dimension or "overall"
     for kind in kinds[:-1]:
         try:
-            return token_examples(where, kind=kind, dimension=job.dimension, tokens=job.tokens)
+            return token_examples(where, kind=kind, dimension=dimension, tokens=job.tokens)
         except DataError:
             continue
-    return token_examples(where, kind=kinds[-1], dimension=job.dimension, tokens=job.tokens)
-
-
-def _reference(job: AlignJob, policy: ModelPolicy) -> Any:
-    """The policy as it was (its weights, or its adapter off), unless the job names another."""
-    if job.reference == "none":
-        objective = OBJECTIVES.get(job.training.objective)
-        if objective is not None and Need.REFERENCE in objective.needs:
-            raise ConfigError(f"objective '{job.training.objective}' needs a reference, got 'none'")
-        return None
-    if job.reference is not None:
-        reference = open_policy(job.reference)
-        if reference.limits != policy.limits:
-            raise ConfigError(
-                f"reference: expected one of the policy's codes ({policy.limits}), got "
-                f"{reference.limits}: choose a policy over the same codec"
-            )
-        return reference.frozen_copy()
-    return AdapterOffReference(policy) if has_adapter(policy) else policy.frozen_copy()
-
-
-def _folder(job: AlignJob, out: Path, processes: Processes, resume: bool, force: bool) -> RunFolder:
-    text = yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)
-    if processes.is_first:
-        if resume and out.exists():
-            RunFolder.resume(out, text)
-        else:
-            RunFolder.create(out, text, force=force)
-    processes.wait()
-    return RunFolder(out)
-
-
-def _budget(job: AlignJob) -> Callable[[Mapping[str, float]], str | None]:
-    def guard(measures: Mapping[str, float]) -> str | None:
-        kl = measures.get("kl_exact", measures.get("kl", 0.0))
-        if job.kl_budget is None or kl <= job.kl_budget:
-            return None
-        return f"the divergence of {kl:.1f} nats a clip is above the budget of {job.kl_budget:g}"
-
-    return guard
+    return token_examples(where, kind=kinds[-1], dimension=dimension, tokens=job.tokens)
 
 
 def _result(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from auralign.errors import ConfigError
 from auralign.training.settings import TrainerSettings
 from auralign.training.tasks import Task
 
@@ -29,6 +30,24 @@ def batches_of(
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
+def require_order(task: Task, settings: TrainerSettings) -> None:
+    """Raise ConfigError for `easiest_first` where the examples do not say which are easier."""
+    if settings.order != "easiest_first":
+        return
+    gaps = [task.gap(row) for row in range(len(task.examples))]
+    if None in gaps:
+        row = gaps.index(None)
+        problem = f"example {row} (prompt '{task.prompts[row].id}') has neither"
+    elif len(set(gaps)) == 1:
+        problem = f"all {len(gaps)} have the gap {gaps[0]:g}"
+    else:
+        return
+    raise ConfigError(
+        "order: 'easiest_first' expects scores or votes that tell the examples apart, but "
+        f"{problem}: add them, or choose 'random' or 'similar_length'"
+    )
+
+
 def batches_in_epoch(task: Task, settings: TrainerSettings) -> int:
     """How many batches `batches_of` makes."""
     return sum(math.ceil(len(rows) / settings.batch_size) for rows in task.groups())
@@ -45,7 +64,7 @@ def _ordered(
         return
     order = torch.randperm(len(rows), generator=generator).tolist()
     if settings.order == "easiest_first":
-        order.sort(key=lambda i: -task.gap(rows[i]))
+        order.sort(key=lambda i: -(task.gap(rows[i]) or 0.0))
     for start in range(0, len(order), size):
         yield order[start : start + size]
 

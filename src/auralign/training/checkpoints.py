@@ -79,10 +79,12 @@ def save_checkpoint(
 def load_checkpoint(path: Path, key: Mapping[str, str]) -> dict[str, Any] | None:
     """What `save_checkpoint` was given, or None where there is no file.
 
-    Raises RunStateError for a file of something else, and for a checkpoint of another key.
+    Raises RunStateError for a file of something else, a checkpoint of another format (a version of
+    auralign that writes them differently), and one of another key.
     """
     try:
         parts = torch.load(path, map_location="cpu", weights_only=True)
+        _require_format(parts["format"], path)
         stored = dict(parts["key"])
         parts["state"] = TrainingState(**parts["state"])
     except FileNotFoundError:
@@ -100,6 +102,14 @@ def load_checkpoint(path: Path, key: Mapping[str, str]) -> dict[str, Any] | None
         )
     found: dict[str, Any] = parts
     return found
+
+
+def _require_format(found: int, path: Path) -> None:
+    if found != FORMAT:
+        raise RunStateError(
+            f"{path}: expected a checkpoint of format {FORMAT}, got one of format {found}, which "
+            "another version of auralign wrote: go on with that version, or start over with --force"
+        )
 
 
 def examples_hash(examples: Sequence[Example]) -> str:

@@ -17,12 +17,13 @@ from auralign.losses.diagnostics import (
     k1,
     k3,
     reference_error,
+    share_above,
 )
 from auralign.policies.layouts import length_groups
 from auralign.policies.model_policy import pick_logps
 from auralign.training.gradients import BatchGradient
 from auralign.training.scoring import TrainablePolicy
-from auralign.training.tasks import Batch, PairTask, Task, share_above
+from auralign.training.tasks import Batch, PairTask, Task
 from auralign.types import Prompt, Tokens
 
 
@@ -170,7 +171,7 @@ def _sums(
 ) -> dict[str, float]:
     logits, drawn, scored = policy.logits(prompts, clips)
     found = {
-        "entropy": float(entropy(logits[scored].float()).double().sum()),
+        "entropy": float(entropy(logits[scored].float()).cpu().double().sum()),
         "codes": float(scored.sum()),
     }
     if reference is None:

@@ -159,6 +159,11 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def place_on_machine() -> int:
+    """Of this process among those of its machine, from 0 on, by what a launcher says."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 ALONE = Processes()
 """One process for everything."""
 

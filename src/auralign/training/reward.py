@@ -21,13 +21,18 @@ Log = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True, slots=True)
 class RewardSettings:
-    """Epochs over the pairs; feature dropout and weight decay keep the small head honest."""
+    """Epochs over the pairs; feature dropout and weight decay keep the small head honest.
+
+    by_weight   a pair counts as its `weight` says (of votes: their number, so that every vote
+                counts the same); otherwise every pair counts the same
+    """
 
     n_epochs: int
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
     feature_dropout: float = 0.4
+    by_weight: bool = False
 
 
 def train_reward(
@@ -42,10 +47,11 @@ def train_reward(
 ) -> BradleyTerryReward:
     """A head on frozen features, `clip_features` by clip id, each float32 `[features]`.
 
-    Every pair counts the same, whatever its number of votes.
+    `p_chosen` is the label, so that a reward's margin is the log odds of the votes; `weight` counts
+    where the settings say so, in training and validation alike.
 
-    Raises DataError without pairs to train or to validate on, NotConvergedError when no epoch has
-    a finite validation loss.
+    Raises DataError without pairs to train or to validate on and for weights that are negative, not
+    finite or all zero, NotConvergedError when no epoch has a finite validation loss.
     """
     if not train or not validation:
         raise DataError(
@@ -57,6 +63,7 @@ def train_reward(
     centre, spread = table.mean(0), table.std(0) + 1e-3
     table = (table - centre) / spread
     chosen, rejected, p_chosen = _indices(train, rows)
+    weights, held_out_weights = (_weights(p, settings) for p in (train, validation))
     head = new_head(table.shape[1], generator)
     optimiser = torch.optim.AdamW(
         head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -68,12 +75,12 @@ def train_reward(
             kept = torch.rand(2, len(batch), table.shape[1], generator=generator)
             kept = (kept > settings.feature_dropout) / (1 - settings.feature_dropout)
             margin = head(table[chosen[batch]] * kept[0]) - head(table[rejected[batch]] * kept[1])
-            loss = bradley_terry(margin[:, 0], p_chosen[batch]).mean()
+            loss = (weights[batch] * bradley_terry(margin[:, 0], p_chosen[batch])).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             losses.append(loss.item())
-        held_out = _validation_loss(head, table, _indices(validation, rows))
+        held_out = _validation_loss(head, table, _indices(validation, rows), held_out_weights)
         if held_out < best:
             best, best_weights = held_out, copy.deepcopy(head.state_dict())
         log(epoch, {"loss": float(np.mean(losses)), "validation_loss": held_out})
@@ -95,15 +102,26 @@ def _indices(
     return chosen, rejected, torch.tensor([p.p_chosen for p in pairs])
 
 
+def _weights(pairs: Sequence[PreferencePair], settings: RewardSettings) -> torch.Tensor:
+    """What each pair counts, float32 `[pairs]`, 1 on average."""
+    if not settings.by_weight:
+        return torch.ones(len(pairs))
+    weights = torch.tensor([p.weight for p in pairs])
+    if not (weights.isfinite() & (weights >= 0)).all() or not weights.any():
+        raise DataError("expected weights of pairs that are finite, 0 or above, not all 0")
+    return weights / weights.mean()
+
+
 @torch.no_grad()
 def _validation_loss(
     head: torch.nn.Module,
     table: torch.Tensor,
     pairs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    weights: torch.Tensor,
 ) -> float:
     chosen, rejected, p_chosen = pairs
     margin = (head(table[chosen]) - head(table[rejected]))[:, 0]
-    return bradley_terry(margin, p_chosen).mean().item()
+    return (weights * bradley_terry(margin, p_chosen)).mean().item()
 
 
 def vote_accuracy(reward_margin: NDArray[np.float64], first_won: NDArray[np.bool_]) -> float:

@@ -105,10 +105,9 @@ class Scorer:
         token_logps, scored, extra = self._policy_tokens(prompts, clips)
         token_logps, counted = self._weighted(token_logps), self._weighted(scored.float())
         extra = {name: self._weighted(values) for name, values in extra.items()}
-        # In float64: of a minute of audio, the last place of a sum in float32 is 0.008 nats.
-        logp, n_codes = sum_scored(token_logps.double(), scored), counted.sum((-2, -1))
+        logp, n_codes = sum_scored(_wide(token_logps), scored), counted.sum((-2, -1))
         reference = self._reference_tokens(prompts, clips, scored)
-        reference_logp = None if reference is None else sum_scored(reference.double(), scored)
+        reference_logp = None if reference is None else sum_scored(_wide(reference), scored)
         if Need.TOKENS not in self.needs:
             return Clips(logp, n_codes, reference_logp)
         weights = _code_weights(asked, scored) if Need.TOKEN_WEIGHTS in self.needs else None
@@ -204,6 +203,15 @@ def autocast(model: Any, dtype: torch.dtype | None) -> torch.autocast:
     """The model runs in `dtype`, or in that of its weights; policy and reference alike."""
     device = next(model.parameters()).device
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+
+WITHOUT_FLOAT64 = {"mps"}
+"""Devices that know no float64."""
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In float64, if may be: of a minute of audio, a sum's last place in float32 is 0.008 nats."""
+    return values if values.device.type in WITHOUT_FLOAT64 else values.double()
 
 
 _OF_CLIPS = ("logp", "n_codes", "reference_logp")

@@ -122,7 +122,8 @@ def _history_noise(
 
     def corrupt(codes: torch.Tensor) -> torch.Tensor:
         hit = torch.rand(codes.shape[0], 1, codes.shape[2], generator=generator) < share
-        return torch.where(hit, torch.randint(n_codes, codes.shape, generator=generator), codes)
+        other = torch.randint(n_codes, codes.shape, generator=generator)
+        return torch.where(hit.to(codes.device), other.to(codes.device), codes)
 
     return corrupt
 
@@ -135,6 +136,6 @@ def validation_loss(
     total, count = 0.0, 0
     for rows in length_batches(tokens, 64):
         logps, scored = policy.token_logps([prompts[i] for i in rows], [tokens[i] for i in rows])
-        total -= logps.double().sum().item()
+        total -= logps.cpu().double().sum().item()
         count += int(scored.sum())
     return total / count

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,9 @@ from auralign.audio.levels import rms_dbfs
 from auralign.data.corpora.fsdd import fsdd_digit_corpus
 from auralign.errors import ConfigError, DataError
 from auralign.types import Split
+from real_data import FSDD
 
 RATE = 8_000
-
-
-def fsdd_folder() -> Path:
-    shared = Path(__file__).parents[4] / "shared" / "data"
-    return Path(os.environ.get("AURALIGN_DATA", shared)) / "fsdd"
 
 
 def tone(digit: int, take: int) -> np.ndarray:
@@ -130,11 +125,10 @@ def test_there_is_no_validation_split(recordings):
         corpus(recordings, split=Split.VALIDATION)
 
 
-@pytest.mark.realdata
-@pytest.mark.skipif(not fsdd_folder().is_dir(), reason="no fsdd folder in AURALIGN_DATA")
+@pytest.mark.realdata("fsdd")
 @pytest.mark.parametrize("split", [Split.TRAIN, Split.TEST])
 def test_the_real_recordings_make_a_corpus_of_six_speakers(split):
-    utterances = corpus(fsdd_folder(), 60, flaw_share=0.3, split=split)
+    utterances = corpus(FSDD, 60, flaw_share=0.3, split=split)
     assert {u.speaker for u in utterances} == {
         "george", "jackson", "lucas", "nicolas", "theo", "yweweler"
     }  # fmt: skip

@@ -1,6 +1,4 @@
 import json
-import os
-from pathlib import Path
 
 import pytest
 
@@ -8,11 +6,7 @@ from auralign.data import StudyFolder, study_info, validate_study
 from auralign.data.importers import import_aes
 from auralign.errors import DataError, StorageError
 from auralign.types import TrialProtocol
-
-
-def aes_folder() -> Path:
-    shared = Path(__file__).parents[4] / "shared" / "data"
-    return Path(os.environ.get("AURALIGN_DATA", shared)) / "aes"
+from real_data import AES
 
 
 def record(path, quality=(8, 7), complexity=(1, 2), enjoyment=(5, 6), usefulness=(4, 4)):
@@ -138,10 +132,9 @@ def test_what_is_there_is_replaced_only_by_force_and_only_if_it_is_a_study(relea
         import_aes(release.folder, release.folder, force=True)
 
 
-@pytest.mark.realdata
-@pytest.mark.skipif(not aes_folder().is_dir(), reason="the ratings are not on this machine")
+@pytest.mark.realdata("aes")
 def test_the_release_holds_nine_systems_and_ten_ratings_a_clip(tmp_path):
-    study = import_aes(aes_folder(), tmp_path / "study")
+    study = import_aes(AES, tmp_path / "study")
     info = study_info(study.path)
     assert (info["clips"], info["prompts"], len(info["clips_by_system"])) == (1000, 200, 9)
     assert set(info["judgements_by_dimension"].values()) == {10_000}

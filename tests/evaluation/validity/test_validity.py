@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,6 +6,7 @@ from auralign.errors import DataError
 from auralign.evaluation.validity.answers import study_answers
 from auralign.evaluation.validity.validity import validate_signals
 from auralign.types import Source
+from real_data import AES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fewer_resamples")]
 
@@ -133,16 +131,10 @@ def test_many_signals_come_with_a_word_about_the_best_of_them(simulate):
     assert any("looks better here than it is" in text for text in found.warnings)
 
 
-def aes_folder():
-    shared = Path(__file__).parents[3] / "shared" / "data"
-    return Path(os.environ.get("AURALIGN_DATA", shared)) / "aes"
-
-
-@pytest.mark.realdata
-@pytest.mark.skipif(not aes_folder().is_dir(), reason="the ratings are not on this machine")
+@pytest.mark.realdata("aes")
 def test_on_real_ratings_related_axes_are_told_from_noise(tmp_path):
     # No audio and no scores came with the ratings: the means of the other axes stand for signals.
-    import_aes(aes_folder(), tmp_path / "pam")
+    import_aes(AES, tmp_path / "pam")
     axes = ("content_usefulness", "content_enjoyment", "production_complexity")
     others = {}
     for axis in axes:

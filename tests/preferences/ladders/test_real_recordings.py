@@ -1,9 +1,7 @@
 """Ladders of people's voices: the Free Spoken Digit Dataset, six digits at a time."""
 
-import os
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +11,11 @@ from auralign.audio.pitch import pitch
 from auralign.preferences.ladders import OPERATIONS, Recording, build_ladder, join_recordings
 from auralign.signals.measures.fidelity import si_sdr_db
 from auralign.types import Audio, Prompt
+from real_data import FSDD
 
-DIGITS = Path(os.environ.get("AURALIGN_DATA", "/nowhere")) / "fsdd" / "recordings"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
-pytestmark = [
-    pytest.mark.realdata,
-    pytest.mark.skipif(not DIGITS.is_dir(), reason="no fsdd folder in AURALIGN_DATA"),
-]
+pytestmark = pytest.mark.realdata("fsdd")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +24,7 @@ def recordings() -> list[Recording]:
     parts = [
         Recording(
             Prompt(f"{digit}_{speaker}", str(digit), condition=speaker),
-            DIGITS / f"{digit}_{speaker}_0.wav",
+            FSDD / "recordings" / f"{digit}_{speaker}_0.wav",
             attributes={"speaker": speaker},
         )
         for speaker in SPEAKERS

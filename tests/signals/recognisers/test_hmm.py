@@ -1,6 +1,4 @@
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +9,7 @@ from auralign.errors import DataError
 from auralign.signals.recognisers.hmm import HmmRecogniser
 from auralign.signals.recognisers.words import word_error_rate
 from auralign.types import Audio, Split
-
-
-def fsdd_folder() -> Path:
-    shared = Path(__file__).parents[3] / "shared" / "data"
-    return Path(os.environ.get("AURALIGN_DATA", shared)) / "fsdd"
+from real_data import FSDD
 
 
 def fit(utterances, **options) -> HmmRecogniser:
@@ -148,14 +142,11 @@ def test_a_clip_too_short_for_its_text_is_an_error_that_names_it():
         fit(utterances)
 
 
-@pytest.mark.realdata
-@pytest.mark.skipif(not fsdd_folder().is_dir(), reason="no fsdd folder in AURALIGN_DATA")
+@pytest.mark.realdata("fsdd")
 @pytest.mark.slow
 def test_it_hears_real_speakers_in_unseen_takes():
     train, test = (
-        fsdd_digit_corpus(
-            fsdd_folder(), n, flaw_share=0, split=split, rng=np.random.default_rng(seed)
-        )
+        fsdd_digit_corpus(FSDD, n, flaw_share=0, split=split, rng=np.random.default_rng(seed))
         for n, split, seed in [(500, Split.TRAIN, 0), (150, Split.TEST, 1)]
     )
     assert error_rate(fit(train), test) < 0.05
