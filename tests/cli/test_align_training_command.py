@@ -590,3 +590,39 @@ def test_a_batch_without_weight_changes_nothing(align):
 def test_what_is_missing_is_named(here, capsys):
     assert run(app, ["align", "--policy", "policy.safetensors"]) == 2
     assert "training needs --pairs, --out; to look objectives up" in capsys.readouterr().err
+
+
+TONES = """
+import numpy as np
+from auralign.audio import as_audio
+
+class Tones:
+    sample_rate, n_codebooks, codebook_size, frame_rate = 8000, 2, 4, 10.0
+
+    def encode(self, audios):
+        raise NotImplementedError
+
+    def decode(self, tokens):
+        times = np.arange(800) / 8000
+        frames = [[0.2 * np.sin(400 * np.pi * (1 + c) * times) for c in clip[0]] for clip in tokens]
+        return [as_audio(np.concatenate(clip), 8000) for clip in frames]
+"""
+"""A codec of two codebooks of four codes, whose clips sound."""
+
+
+def test_with_a_codec_the_guard_listens_to_held_out_prompts(here, align):
+    Path("codec.py").write_text(TONES)
+    prompts = [replace(p, id=f"{p.id} {i}") for i in range(4) for p in PROMPTS]
+    clips = some_clips(2 * len(prompts))
+    pairs = [TokenPair(p, *clips[2 * i : 2 * i + 2]) for i, p in enumerate(prompts)]
+    write_examples(pairs, "many.jsonl")
+    listening = ("--codec", "codec.py:Tones", *FAST)
+    said = align(*listening, "--held-out", "0.4", pairs="many.jsonl")
+    assert (said.code, said.err) == (0, "")
+    inspection = json.loads(Path("out/guard.jsonl").read_text().splitlines()[-1])
+    assert inspection["step"] == len(steps())
+    assert inspection["clips"]["duration_s"]["n_prompts"] == 10
+    said = align(*listening, "--held-out", "0", out="deaf")
+    assert said.code == 2
+    assert "the guard listens to at least 8 held-out prompts, got 0" in said.err
+    assert not Path("deaf").exists()

@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 @click.option(
     "--codec",
     metavar="C",
-    help="Makes audio of fresh clips: a .npz of the built-in codec, a codec of transformers, or "
-    "FILE.py:FUNCTION.",
+    help="Makes audio of codes, so that rewards and the guard can listen: a .npz of the built-in "
+    "codec, a codec of transformers, or FILE.py:FUNCTION.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The folder for what comes of it.")
 @click.option(
@@ -128,7 +128,7 @@ _OF_EXAMPLES = (
     "examples", "beta_from", "mean_codes", "held_out", "dimension", "tokens", "gates",
     "require_gate",
 )  # fmt: skip
-_OF_PROMPTS = ("rewards", "stages", "codec")
+_OF_PROMPTS = ("rewards", "stages")
 
 
 def _require_whole(arguments: Mapping[str, Any]) -> None:
@@ -271,7 +271,10 @@ def _job(arguments: Mapping[str, Any]) -> AlignJob:
         "trackers": list(arguments["track"]) or None,
         "gates": list(arguments["gates"]) or None,
         "require_gate": arguments["require_gate"] or None,
-        **{n: arguments[n] for n in ("policy", "reference", "examples", "dimension", "tokens")},
+        **{
+            n: arguments[n]
+            for n in ("policy", "reference", "examples", "dimension", "tokens", "codec")
+        },
         **{n: arguments[n] for n in ("kl_budget", "seed", "device")},
     }
     words = {name: value for name, value in given.items() if value is not None}

@@ -23,10 +23,10 @@ from pydantic import Field
 from auralign.data.config import StrictModel
 from auralign.data.example_checks import validate_examples
 from auralign.data.example_files import read_examples
-from auralign.data.examples import Example
+from auralign.data.examples import Example, TokenPair
 from auralign.errors import ConfigError, DataError, did_you_mean
 from auralign.losses import OBJECTIVES, Need
-from auralign.pipeline.job_parts import Watch, job_folder, kl_guard, reference_of
+from auralign.pipeline.job_parts import Watch, job_folder, listening_guard, reference_of
 from auralign.pipeline.reward_gates import reward_verdicts
 from auralign.policies.card import read_card
 from auralign.policies.devices import device_named
@@ -34,7 +34,9 @@ from auralign.policies.layouts import codebook_weights
 from auralign.policies.model_policy import ModelPolicy
 from auralign.policies.opening import open_policy, save_policy
 from auralign.preferences.token_examples import token_examples
+from auralign.test_time.opening import open_codec
 from auralign.training.batches import batches_in_epoch, require_order
+from auralign.training.guard.evidence import FEWEST_PROMPTS
 from auralign.training.keeping import TrainResult
 from auralign.training.metrics_log import MetricsLog, open_trackers, require_trackers
 from auralign.training.processes import Processes, place_on_machine, started_processes
@@ -61,6 +63,8 @@ class AlignJob(StrictModel):
     tokens           an archive of codes for a study folder whose clips have no `tokens_path`
     held_out         a file of examples, or the share of prompts that is held out; None holds out
                      those of validation where examples name splits, else a tenth of ten and more
+    codec            as `test_time.opening.open_codec` takes it; with it the guard listens to a
+                     fixed probe of held-out prompts at each evaluation
     device           what the models are computed on, of `policies.devices.DEVICES`
     kl_budget        nats a clip beyond which training stops, with the best weights within it
     gates            files of `auralign score gate`, of the rewards that made the examples
@@ -73,6 +77,7 @@ class AlignJob(StrictModel):
     dimension: str | None = None
     tokens: str | None = None
     held_out: str | float | None = None
+    codec: str | None = None
     device: str = "auto"
     kl_budget: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
@@ -109,9 +114,20 @@ def _run(
     policy = open_policy(card, device=device_named(job.device, place=place_on_machine()))
     reference = reference_of(job.reference, policy, compares=_comparing(job))
     _require_trainable(job, policy, examples, held_out)
+    codec = open_codec(job.codec, policy.limits) if job.codec else None
     run = job_folder(job, out, processes, resume=resume, force=force)
     trackers = open_trackers(job.trackers, out / "trackers") if processes.is_first else []
     log = MetricsLog(out / "metrics.jsonl", trackers)
+    guard = listening_guard(
+        policy,
+        reference,
+        codec,
+        _listened_to(held_out),
+        kl_budget=job.kl_budget,
+        seed=job.seed,
+        folder=out if processes.is_first else None,
+        chosen=[example for example in examples if isinstance(example, TokenPair)],
+    )
     task = task_of(job.training.objective, examples, job.training.options)
     n_steps = job.training.n_epochs * batches_in_epoch(task, job.training)
 
@@ -129,7 +145,7 @@ def _run(
         held_out=held_out,
         folder=out,
         log=told,
-        guard=kl_guard(job.kl_budget),
+        guard=guard,
         processes=processes,
     )
     log.close()
@@ -144,6 +160,11 @@ def _run(
         run.write_result(found)
     processes.wait()
     return found
+
+
+def _listened_to(held_out: Sequence[Example]) -> list[Prompt]:
+    """Prompts of the guard's probe."""
+    return list(dict.fromkeys(example.prompt for example in held_out))
 
 
 def _comparing(job: AlignJob) -> str | None:
@@ -167,6 +188,11 @@ def _require_trainable(
     _require_apart(examples, held_out)
     _require_measured(job, held_out)
     require_trackers(job.trackers)
+    if job.codec is not None and len(_listened_to(held_out)) < FEWEST_PROMPTS:
+        raise ConfigError(
+            f"codec: the guard listens to at least {FEWEST_PROMPTS} held-out prompts, got "
+            f"{len(_listened_to(held_out))}: hold out more, or leave the codec out"
+        )
     if settings.codebook_weights != "sum" and limits is not None:
         codebook_weights(settings.codebook_weights, limits.n_codebooks)
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
+from auralign.data.examples import TokenPair
 from auralign.data.runs import RunFolder
 from auralign.errors import ConfigError
 from auralign.policies.lora import AdapterOffReference
 from auralign.policies.model_policy import ModelPolicy
 from auralign.policies.opening import open_policy
 from auralign.policies.weights import has_adapter
+from auralign.training import guard as listening
+from auralign.training.guard import Probe
+from auralign.training.guard.evidence import FEWEST_PROMPTS
 from auralign.training.keeping import Guard
 from auralign.training.processes import Processes
+from auralign.types import Codec, Prompt
+
+N_PROBE = 24
+"""Held-out prompts that the guard listens to, at the most."""
 
 Watch = Callable[[int, int, Mapping[str, float]], None]
 """Told the step, the number of steps and the measures."""
@@ -67,3 +75,34 @@ def kl_guard(budget: float | None) -> Guard:
         return f"the divergence of {kl:.1f} nats a clip is above the budget of {budget:g}"
 
     return guard
+
+
+def listening_guard(
+    policy: ModelPolicy,
+    reference: Any,
+    codec: Codec | None,
+    prompts: Sequence[Prompt],
+    *,
+    kl_budget: float | None,
+    seed: int,
+    folder: Path | None,
+    chosen: Sequence[TokenPair] = (),
+) -> Guard:
+    """Listens to a fixed probe; without a codec, or with too few prompts, it sees the KL alone.
+
+    policy    still as it was before training
+    prompts   held-out ones
+    chosen    pairs that will be trained on
+    """
+    if codec is None or len(prompts) < FEWEST_PROMPTS:
+        return kl_guard(kl_budget)
+    probe = Probe(list(prompts[:N_PROBE]), codec.decode)
+    return listening.Guard.learn(
+        policy,
+        probe,
+        reference=reference,
+        chosen=chosen,
+        kl_budget=kl_budget,
+        folder=folder,
+        seed=seed,
+    )

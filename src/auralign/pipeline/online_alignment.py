@@ -24,14 +24,13 @@ from pydantic import Field
 
 from auralign.data.config import StrictModel
 from auralign.errors import ConfigError, DataError
-from auralign.pipeline.job_parts import Watch, job_folder, kl_guard, reference_of
+from auralign.pipeline.job_parts import Watch, job_folder, listening_guard, reference_of
 from auralign.policies.card import read_card
 from auralign.policies.devices import device_named
 from auralign.policies.model_policy import ModelPolicy
 from auralign.policies.opening import open_policy, save_policy
 from auralign.rewards.combining import Combination, RewardStage, Scale, combination_of
 from auralign.test_time.opening import open_codec, open_reward, read_prompts
-from auralign.training.guard import Guard, Probe
 from auralign.training.guard.evidence import FEWEST_PROMPTS
 from auralign.training.keeping import TrainResult
 from auralign.training.metrics_log import MetricsLog, open_trackers, require_trackers
@@ -46,8 +45,6 @@ SHARE_TO_HOLD_OUT = 0.1
 """Of the prompts, where none are of the split `validation`."""
 N_SCALE = 128
 """Prompts whose clips say what is usual for each reward before training."""
-N_PROBE = 24
-"""Held-out prompts that the guard listens to."""
 
 
 class OnlineJob(StrictModel):
@@ -109,7 +106,10 @@ def _run(
     run = job_folder(job, out, processes, resume=resume, force=force)
     trackers = open_trackers(job.trackers, out / "trackers") if processes.is_first else []
     log = MetricsLog(out / "metrics.jsonl", trackers)
-    guard = _guard(job, policy, reference, codec, held_out, out if processes.is_first else None)
+    guard = listening_guard(
+        policy, reference, codec, held_out, kl_budget=job.kl_budget, seed=job.seed,
+        folder=out if processes.is_first else None,
+    )  # fmt: skip
     n_rounds = sum(n for n, _ in combinations)
     before, results = 0, list[TrainResult]()
     for number, (n, combination) in enumerate(combinations):
@@ -203,28 +203,6 @@ def _combinations(
     scales = {name: Scale.learn(column) for name, column in zip(job.rewards, values.T, strict=True)}
     names = tuple(job.rewards)
     return [(stage.n_updates, combination_of(stage, names, scales)) for stage in job.stages]
-
-
-def _guard(
-    job: OnlineJob,
-    policy: ModelPolicy,
-    reference: Any,
-    codec: Codec | None,
-    held_out: Sequence[Prompt],
-    folder: Path | None,
-) -> Any:
-    """Who listens to the probe, or, without a codec or prompts enough, looks at the KL alone."""
-    if codec is None or len(held_out) < FEWEST_PROMPTS:
-        return kl_guard(job.kl_budget)
-    probe = Probe(list(held_out[:N_PROBE]), codec.decode)
-    return Guard.learn(
-        policy,
-        probe,
-        reference=reference,
-        kl_budget=job.kl_budget,
-        folder=folder,
-        seed=job.seed,
-    )
 
 
 def _mean_reward(
