@@ -25,11 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from auralign.data.examples import TokenFeedback, TokenList, TokenPair
 from auralign.training import TrainerSettings, train
-from benchmarks.claims import Claim, Report
+from benchmarks.claims import Claim, Report, difference
 from benchmarks.worlds import World, world_of
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -74,7 +73,7 @@ def measure(*, quick: bool, runs_dir: Path | None) -> Report:
         sizes={"epochs": N_EPOCHS, "batch": BATCH_SIZE, "flipped": FLIPPED, "list": LIST_SIZE},
         details={
             "win_rates": rates,
-            "differences": {f"{a} - {b}": _difference(rates[a], rates[b]) for a, b in COMPARED},
+            "differences": {f"{a} - {b}": difference(rates[a], rates[b]) for a, b in COMPARED},
             "settings": {"shared": SHARED, **CHOSEN},
         },
     )
@@ -101,15 +100,6 @@ def _claims(rates: Mapping[str, list[float]]) -> list[Claim]:
         Claim("Plackett-Luce less DPO on best and worst", ">", 0.0, gap(*COMPARED[3]), how),
         Claim("LiPO-lambda less DPO on best and worst", ">", 0.0, gap(*COMPARED[4]), how),
     ]
-
-
-def _difference(first: list[float], second: list[float]) -> dict[str, float]:
-    """Mean difference with its 95 % t interval over seeds."""
-    d = np.subtract(first, second)
-    half = 0.0
-    if len(d) > 1:
-        half = float(student.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)))
-    return {"mean": float(d.mean()), "low": float(d.mean() - half), "high": float(d.mean() + half)}
 
 
 def trained(world: World, name: str, choice: Choice) -> float:

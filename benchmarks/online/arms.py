@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,12 @@ from auralign.rewards.combining import RewardStage, Scale, combination_of
 from auralign.training.measures import divergence
 from auralign.training.online import OnlineSettings, by_reward, train_online
 from auralign.types import Prompt, Split
-from benchmarks.worlds import World
+from benchmarks.worlds import World, world_of
 
 REWARDS = ("overall", "word_accuracy", "content_preservation", "production_quality")
 STAGES: TypeAdapter[Any] = TypeAdapter(RewardStage)
+
+SEEDS = [0, 1, 2]
 
 SETTINGS = {
     "objective": "rloo",
@@ -47,6 +51,14 @@ class Found:
     word_error: float
     kl: float
     frames: float
+
+
+def worlds(*, quick: bool, runs_dir: Path | None) -> Iterator[World]:
+    """The world of each seed, up to its reward models."""
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in [0] if quick else SEEDS:
+            base = runs_dir or Path(folder)
+            yield world_of(seed, base, quick=quick, recipe_name="staged_rl")
 
 
 def look(world: World, policy: CodecLanguageModel) -> Found:

@@ -14,10 +14,12 @@ Another panel with other ears judges all of them on prompts that nothing was tra
 from __future__ import annotations
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,7 +31,8 @@ from auralign.preferences.pairs import pairs_from_votes
 from auralign.preferences.panel import draw_trials
 from auralign.training import TrainerSettings, train
 from auralign.types import Clip, Prompt
-from benchmarks.online.arms import Found, fresh_prompts, look, scales_of, trained
+from benchmarks.claims import Claim, Report, difference
+from benchmarks.online.arms import SEEDS, Found, fresh_prompts, look, scales_of, trained, worlds
 from benchmarks.worlds import World
 
 N_PROMPTS = 400
@@ -52,6 +55,49 @@ DPO = TrainerSettings(
 
 Curve = list[tuple[int, Found]]
 """After how many rounds, or iterations, and what was found."""
+
+
+def measure(*, quick: bool, runs_dir: Path | None) -> Report:
+    began = time.perf_counter()
+    found = [compare(world, quick=quick) for world in worlds(quick=quick, runs_dir=runs_dir)]
+    ends = {arm: [of[arm][-1][1].win_rate["overall"] for of in found] for arm in found[0]}
+    pairs = [("ppo", "dpo"), ("grpo", "dpo"), ("ppo", "best of n"), ("grpo", "best of n")]
+    gaps = {f"{a} less {b}": difference(ends[a], ends[b]) for a, b in pairs}
+    return Report(
+        claims=[
+            Claim(f"{name}, at the end", ">", 0.0, gap["mean"], HOW)
+            for name, gap in gaps.items()
+            if "best of n" in name
+        ],
+        seeds=[0] if quick else SEEDS,
+        seconds=time.perf_counter() - began,
+        sizes={"votes": N_VOTES, "rounds": N_ROUNDS, "iterations": N_ITERATIONS},
+        details={
+            "table": {arm: _table([of[arm] for of in found]) for arm in found[0]},
+            "differences": gaps,
+            "settings": {"reinforced": REINFORCED, "dpo": DPO.model_dump()},
+        },
+    )
+
+
+HOW = "mean over seeds of the win rate over the SFT policy, by simulated listeners kept apart"
+
+
+def _table(curves: Sequence[Curve]) -> list[dict[str, float]]:
+    """By round or iteration, means over seeds."""
+    rows = []
+    for points in zip(*curves, strict=True):
+        found = [f for _, f in points]
+        rows.append(
+            {
+                "after": points[0][0],
+                "win_rate": float(np.mean([f.win_rate["overall"] for f in found])),
+                "word_error": float(np.mean([f.word_error for f in found])),
+                "kl": float(np.mean([f.kl for f in found])),
+                "frames": float(np.mean([f.frames for f in found])),
+            }
+        )
+    return rows
 
 
 def compare(world: World, *, quick: bool) -> dict[str, Curve]:
