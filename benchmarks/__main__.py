@@ -16,6 +16,7 @@ from benchmarks import (
     stats_coverage,
     stats_vs_peers,
 )
+from benchmarks.online import exactness, iterations, staged
 
 BENCHMARKS = {
     "quickstart": quickstart.measure,
@@ -24,6 +25,9 @@ BENCHMARKS = {
     "signals": signals.measure,
     "objectives": objectives.measure,
     "align_vs_trl": align_vs_trl.measure,
+    "online_exactness": exactness.measure,
+    "online_stages": staged.measure,
+    "online_iterations": iterations.measure,
 }
 
 

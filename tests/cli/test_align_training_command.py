@@ -18,7 +18,7 @@ from auralign.cli.progress import TrainingProgress
 from auralign.data import StudyFolder
 from auralign.data.example_files import write_examples
 from auralign.data.examples import TokenFeedback, TokenList, TokenPair
-from auralign.pipeline.stages.codec import save_tokens
+from auralign.data.token_files import write_token_archive
 from auralign.policies import (
     CodecLanguageModel,
     PromptVocabulary,
@@ -295,7 +295,7 @@ def study(here) -> StudyFolder:
         ]
     study.write_judgements(judgements)
     codes = dict(zip((c.id for c in clips.values()), some_clips(12), strict=True))
-    save_tokens(Path("tokens.npz"), codes)
+    write_token_archive(Path("tokens.npz"), codes)
     return study
 
 

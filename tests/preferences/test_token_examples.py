@@ -7,8 +7,8 @@ from auralign.audio import as_audio
 from auralign.data import StudyFolder
 from auralign.data.example_checks import validate_examples
 from auralign.data.examples import TokenFeedback, TokenList, TokenPair
+from auralign.data.token_files import write_token_archive
 from auralign.errors import ConfigError, DataError
-from auralign.pipeline.stages.codec import save_tokens
 from auralign.preferences.feedback import feedback_from_thumbs
 from auralign.preferences.lists import lists_from_rankings, lists_from_ratings
 from auralign.preferences.token_examples import token_examples
@@ -133,7 +133,7 @@ def study(tmp_path):
             rated(z, 1.0),
         ]
     )
-    save_tokens(tmp_path / "tokens.npz", codes_of(clips))
+    write_token_archive(tmp_path / "tokens.npz", codes_of(clips))
     return study
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +41,11 @@ def read_token_archive(path: str | os.PathLike[str]) -> dict[str, Tokens]:
         )
     parts = np.split(codes.astype(np.int64), np.cumsum(lengths)[:-1], axis=1)
     return {str(name): part for name, part in zip(ids, parts, strict=True)}
+
+
+def write_token_archive(path: Path, tokens: Mapping[str, Tokens]) -> None:
+    """Clip id -> codes `[codebook, time]`, as `read_token_archive` takes them."""
+    joined = np.concatenate(list(tokens.values()), axis=1).astype(np.int32)
+    lengths = [clip.shape[1] for clip in tokens.values()]
+    with path.open("wb") as file:
+        np.savez(file, ids=np.array(list(tokens)), lengths=lengths, codes=joined)

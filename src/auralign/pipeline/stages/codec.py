@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from auralign.data.config import StrictModel
-from auralign.data.token_files import read_token_archive
+from auralign.data.token_files import read_token_archive, write_token_archive
 from auralign.pipeline.context import StageContext
 from auralign.pipeline.stages.corpus import Corpus
 from auralign.policies.codec import KMeansCodec, fit_kmeans_codec, reconstruction_error
@@ -59,18 +58,10 @@ def run_codec(options: CodecOptions, context: StageContext, corpus: Corpus) -> T
     codes = codec.encode(audios)
     codec.save(context.folder / "codec.npz")
     tokens = {clip.id: codes_ for clip, codes_ in zip(corpus.mixed, codes, strict=True)}
-    save_tokens(context.folder / "tokens.npz", tokens)
+    write_token_archive(context.folder / "tokens.npz", tokens)
     error_db = 20 / np.log(10) * reconstruction_error(codec, audios[-50:]).mean()
     context.work.summary = (
         f"{codec.n_codebooks} codebooks of {codec.codebook_size}, {codec.frame_rate:.1f} frames/s, "
         f"log-mel error {error_db:.1f} dB"
     )
     return TrainedCodec(codec, tokens)
-
-
-def save_tokens(path: Path, tokens: Mapping[str, Tokens]) -> None:
-    """All clips' tokens in one array `[codebook, total time]` with the clips' ids and lengths."""
-    joined = np.concatenate(list(tokens.values()), axis=1).astype(np.int32)
-    lengths = [clip.shape[1] for clip in tokens.values()]
-    with path.open("wb") as file:
-        np.savez(file, ids=np.array(list(tokens)), lengths=lengths, codes=joined)

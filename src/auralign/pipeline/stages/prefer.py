@@ -16,11 +16,11 @@ from pydantic import Field
 from auralign.audio.clips import quantise
 from auralign.data.config import StrictModel
 from auralign.data.study import StudyFolder
-from auralign.data.token_files import read_token_archive
+from auralign.data.token_files import read_token_archive, write_token_archive
 from auralign.errors import DataError
 from auralign.files import write_json
 from auralign.pipeline.context import StageContext
-from auralign.pipeline.stages.codec import TrainedCodec, save_tokens
+from auralign.pipeline.stages.codec import TrainedCodec
 from auralign.pipeline.stages.corpus import Corpus
 from auralign.pipeline.stages.sft import TrainedPolicy
 from auralign.policies.language_model import CodecLanguageModel
@@ -125,7 +125,7 @@ def run_prefer(
     study.write_prompts(prompts)
     study.write_clips(unique_clips(clips))
     study.write_judgements(judgements)
-    save_tokens(context.folder / "tokens.npz", tokens)
+    write_token_archive(context.folder / "tokens.npz", tokens)
     agreement = _write_panel(context, panel, ears, judgements)
     n_votes = sum(j.outcome is not None for j in judgements)
     context.work.summary = (
