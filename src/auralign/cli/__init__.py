@@ -14,6 +14,7 @@ VERBS = {
     "run": "auralign.cli.run:run",
     "data": "auralign.cli.data:data",
     "align": "auralign.cli.align:align",
+    "sample": "auralign.cli.sample:sample",
     "guard": "auralign.cli.guard:guard",
     "stats": "auralign.cli.stats:stats",
     "score": "auralign.cli.score:score",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from auralign.cli.assignments import assignments
 from auralign.cli.console import Console, Verb
 from auralign.cli.tables import WIDTH
 
@@ -221,10 +222,10 @@ def _online_job(arguments: Mapping[str, Any]) -> OnlineJob:
     if arguments["settings"] is not None:
         settings = read_yaml(OnlineSettings, arguments["settings"])
         training = settings.model_dump(exclude_unset=True)
-    training |= _assignments("--set", arguments["changes"])
+    training |= assignments("--set", arguments["changes"])
     if arguments["method"]:
         training["objective"] = arguments["method"]
-    own = _assignments("--option", arguments["options"])
+    own = assignments("--option", arguments["options"])
     training["options"] = {**training.get("options", {}), **own}
     stages = arguments["stages"]
     given = {
@@ -260,10 +261,10 @@ def _job(arguments: Mapping[str, Any]) -> AlignJob:
     if arguments["settings"] is not None:
         settings = read_yaml(TrainerSettings, arguments["settings"])
         training = settings.model_dump(exclude_unset=True)
-    training |= _assignments("--set", arguments["changes"])
+    training |= assignments("--set", arguments["changes"])
     if arguments["method"]:
         training["objective"] = arguments["method"]
-    options = {**training.get("options", {}), **_assignments("--option", arguments["options"])}
+    options = {**training.get("options", {}), **assignments("--option", arguments["options"])}
     training["options"] = _converted(options, training.get("objective", "dpo"), arguments)
     held_out = arguments["held_out"]
     given = {
@@ -297,19 +298,6 @@ def _converted(
     return dict(
         convert_beta(source=source, method=objective, mean_codes=arguments["mean_codes"], **options)
     )
-
-
-def _assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
-    """`NAME=VALUE` with YAML values."""
-    from auralign.data.config import load_yaml
-
-    found = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise click.UsageError(f"{option} takes NAME=VALUE, got '{word}'")
-        found[name.strip()] = load_yaml(value, f"{option} {name}")
-    return found
 
 
 def _number_or_text(word: str) -> float | str:
