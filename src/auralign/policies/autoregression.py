@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from auralign.policies.model_policy import draw
-
 
 @dataclass(frozen=True, eq=False)
 class PromptBlock:
@@ -39,6 +37,11 @@ class PromptBlock:
         return cls(
             torch.tensor(padded, device=device), torch.tensor(attended, device=device), features={}
         )
+
+    def followed_by(self, ids: Tensor) -> PromptBlock:
+        """With further ids `[batch, ids]` behind each prompt."""
+        attended = torch.nn.functional.pad(self.attended, (0, ids.shape[1]), value=1)
+        return PromptBlock(torch.cat([self.ids, ids], dim=1), attended, self.features)
 
 
 def response_logits(model: Any, prompt: PromptBlock, response: Tensor, **options: int) -> Tensor:
@@ -70,6 +73,7 @@ def _inputs(prompt: PromptBlock, response: Tensor) -> dict[str, Any]:
     return inputs | {"attention_mask": attended, "position_ids": _positions(attended)}
 
 
+@torch.no_grad()
 def sample_responses(
     model: Any,
     prompt: PromptBlock,
@@ -79,44 +83,104 @@ def sample_responses(
     max_ids: int,
     temperature: float,
     generator: torch.Generator,
+    **options: int,
 ) -> tuple[list[Tensor], list[bool]]:
     """For each prompt the ids before the end, on the CPU, and whether the end came.
 
-    `choices(position)` are the ids that may come at a position of the response, int64 `[choices]`.
-    A response that has ended leaves the batch.
+    `choices(position)` are the ids that may come at a position of the response, int64 `[choices]`;
+    `options` go to the model as they are. A response that has ended leaves the batch. Each has
+    random numbers of its own, one for each position, so that it depends neither on the other
+    prompts nor on when their responses end.
     """
-    responses: list[list[Tensor]] = [[] for _ in prompt.ids]
-    ended = [False] * len(prompt.ids)
-    alive = torch.arange(len(prompt.ids), device=prompt.ids.device)
-    attended = prompt.attended
-    inputs: dict[str, Any] = {"input_ids": prompt.ids, **prompt.features}
-    cache = None
+    n, device = len(prompt.ids), prompt.ids.device
+    uniform = uniform_draws((n, max_ids), generator, device)
+    responses = torch.empty((n, max_ids), dtype=torch.int64, device=device)
+    lengths = torch.full((n,), max_ids, device=device)
+    alive = torch.arange(n, device=device)
+    reader = _Reader(model, prompt, options)
+    logits = reader.read(prompt.ids, **prompt.features)
     for position in range(max_ids):
-        place = _positions(attended)[:, -inputs["input_ids"].shape[1] :]
-        out = model(
-            **inputs,
-            attention_mask=attended,
-            position_ids=place,
-            past_key_values=cache,
-            use_cache=True,
-        )
         ids = choices(position)
-        picked = ids[draw(out.logits[:, -1, ids], temperature, generator)]
+        picked = ids[pick(logits.index_select(1, ids), temperature, uniform[alive, position])]
+        responses[alive, position] = picked
         going = picked != end_id
-        for row, new in zip(alive.tolist(), picked.cpu(), strict=True):
-            if new == end_id:
-                ended[row] = True
-            else:
-                responses[row].append(new)
-        if not going.any():
-            break
-        cache = out.past_key_values
         if not going.all():
-            cache.batch_select_indices(going.nonzero()[:, 0])
-        alive, picked = alive[going], picked[going]
-        attended = torch.nn.functional.pad(attended[going], (0, 1), value=1)
-        inputs = {"input_ids": picked[:, None]}
-    return [torch.stack(r) if r else torch.zeros(0, dtype=torch.int64) for r in responses], ended
+            lengths[alive[~going]] = position
+            rows = _closing_up(going)
+            alive, picked = alive[rows], picked[rows]
+            reader.keep(rows)
+        if len(alive) == 0 or position + 1 == max_ids:
+            break
+        logits = reader.read(picked[:, None])
+    written = zip(responses.cpu(), lengths.tolist(), strict=True)
+    return [row[:length] for row, length in written], (lengths < max_ids).tolist()
+
+
+class _Reader:
+    """A model that reads prompts, and then one more id of each response at a time."""
+
+    def __init__(self, model: Any, prompt: PromptBlock, options: dict[str, int]) -> None:
+        self.model, self.options = model, options
+        bare = bool(prompt.attended.all()) and not prompt.features
+        self.attended = None if bare else prompt.attended
+        self.places = _positions(prompt.attended)
+        self.cache: Any = None
+
+    def read(self, ids: Tensor, **features: Tensor) -> Tensor:
+        """Logits `[batch, vocabulary]` after `ids` `[batch, new]`."""
+        out = self.model(
+            input_ids=ids,
+            attention_mask=self.attended,
+            position_ids=self.places,
+            past_key_values=self.cache,
+            use_cache=True,
+            **features,
+            **self.options,
+        )
+        if self.cache is None:
+            from auralign.policies.kv_cache import give_room
+
+            give_room(out.past_key_values)
+        self.cache = out.past_key_values
+        self.places = self.places[:, -1:] + 1
+        if self.attended is not None:
+            self.attended = torch.nn.functional.pad(self.attended, (0, 1), value=1)
+        logits: Tensor = out.logits[:, -1]
+        return logits
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows `[kept]`, in this order."""
+        self.cache.batch_select_indices(rows)
+        self.places = self.places[rows]
+        if self.attended is not None:
+            self.attended = self.attended[rows]
+
+
+def _closing_up(going: Tensor) -> Tensor:
+    """Rows that go on, `[kept]`: the last ones stand where others have left, the rest stay."""
+    n = int(going.sum())
+    rows = torch.arange(n, device=going.device)
+    rows[~going[:n]] = n + going[n:].nonzero()[:, 0]
+    return rows
+
+
+def uniform_draws(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """Numbers between 0 (never) and 1, in float64 where the device has it."""
+    drawn = 1 - torch.rand(shape, dtype=torch.float64, generator=generator, device=generator.device)
+    return drawn.to(device, torch.float32 if device.type == "mps" else torch.float64)
+
+
+def pick(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
+    """Where the cumulative probability of logits `[batch, size]` reaches `uniform` `[batch]`.
+
+    Inverse transform sampling: one random number a row, in place of `multinomial`'s one a choice.
+    """
+    probabilities = torch.softmax(logits.float() / temperature, dim=-1)
+    cumulative = probabilities.cumsum(-1, dtype=uniform.dtype)
+    # As uniform is above 0 and at most 1, what is reached exists and has a probability above 0.
+    return torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:])[:, 0]
 
 
 def _positions(attended: Tensor) -> Tensor:

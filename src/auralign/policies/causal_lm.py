@@ -302,23 +302,45 @@ class CausalCodecPolicy(ModelPolicy):
     def sample_clips(
         self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator
     ) -> tuple[list[Tokens], NDArray[np.bool_]]:
-        table, books = self._table(), self.tokens.n_codebooks
+        nothing = np.zeros((len(prompts), self.tokens.n_codebooks, 0), dtype=np.int64)
+        return self.continue_from(prompts, nothing, temperature, generator)
+
+    @torch.no_grad()
+    def continue_from(
+        self,
+        prompts: Sequence[Prompt],
+        prefixes: NDArray[np.int64],
+        temperature: float,
+        generator: torch.Generator,
+    ) -> tuple[list[Tokens], NDArray[np.bool_]]:
+        """One clip for each prompt, which begins with its prefix, and whether it ended itself.
+
+        prefixes   [clips, codebook, time], all of one length, which may be 0
+
+        Raises DataError for prefixes that this policy cannot have made.
+        """
+        table, books, begun = self._table(), self.tokens.n_codebooks, prefixes.shape[2]
+        if begun:
+            require_clips(list(prefixes), **self.limits._asdict())
+        heard = to_flat(self._ids(torch.from_numpy(prefixes).to(self.device)))
 
         def choices(position: int) -> Tensor:
-            may_end = position > 0 and position % books == 0
+            may_end = begun + position > 0 and position % books == 0
             return table[position % books] if may_end else table[position % books, :-1]
 
         ids, ended = sample_responses(
             self.model,
-            self._prompts(prompts),
+            self._prompts(prompts).followed_by(heard),
             choices,
             end_id=self.tokens.end_id,
-            max_ids=self.max_frames * books,
+            max_ids=(self.max_frames - begun) * books,
             temperature=temperature,
             generator=generator,
+            logits_to_keep=1,
         )
         # An end at the very limit is not drawn: such a clip counts as cut off, in `logits` too.
-        return [self.tokens.codes(row.numpy()) for row in ids], np.array(ended)
+        whole = [torch.cat([old, new]) for old, new in zip(heard.cpu(), ids, strict=True)]
+        return [self.tokens.codes(row.numpy()) for row in whole], np.array(ended)
 
     def _prompts(self, prompts: Sequence[Prompt]) -> PromptBlock:
         rows = [self.encode_prompt(prompt) for prompt in prompts]

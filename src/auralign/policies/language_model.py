@@ -164,15 +164,35 @@ class CodecLanguageModel(ModelPolicy):
     def sample_clips(
         self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator
     ) -> tuple[list[Tokens], NDArray[np.bool_]]:
-        """One batch with a KV cache; a clip that has ended leaves the batch."""
-        model, config = self.model, self.model.config
+        nothing = np.zeros((len(prompts), self.limits.n_codebooks, 0), dtype=np.int64)
+        return self.continue_from(prompts, nothing, temperature, generator)
+
+    @torch.no_grad()
+    def continue_from(
+        self,
+        prompts: Sequence[Prompt],
+        prefixes: NDArray[np.int64],
+        temperature: float,
+        generator: torch.Generator,
+    ) -> tuple[list[Tokens], NDArray[np.bool_]]:
+        """One clip for each prompt, which begins with its prefix, and whether it ended itself.
+
+        prefixes   [clips, codebook, time], all of one length, which may be 0
+
+        One batch with a KV cache; a clip that has ended leaves the batch. Raises DataError for
+        prefixes that this policy cannot have made.
+        """
+        model, config, begun = self.model, self.model.config, prefixes.shape[2]
+        if begun:
+            require_clips(list(prefixes), **self.limits._asdict())
         cache = model.new_cache(len(prompts))
         asked = self.vocabulary.encode(prompts).to(self.device)
-        hidden = model.step(model.embed_prompts(asked), cache)
+        hidden = model.step(model.embed(asked, torch.from_numpy(prefixes).to(self.device)), cache)
         frames = np.zeros((len(prompts), config.n_codebooks, config.max_frames), dtype=np.int64)
+        frames[:, :, :begun] = prefixes
         lengths = np.full(len(prompts), config.max_frames)
         alive = torch.arange(len(prompts))
-        for t in range(config.max_frames + 1):
+        for t in range(begun, config.max_frames + 1):
             frame = model.next_frame(
                 hidden, may_end=t > 0, temperature=temperature, generator=generator
             )
@@ -183,8 +203,9 @@ class CodecLanguageModel(ModelPolicy):
             if len(alive) == 0 or t == config.max_frames:
                 break
             frames[alive.numpy(), :, t] = frame.cpu().numpy()
-            for layer in cache:
-                layer.keep(going)
+            if not stays.all():
+                for layer in cache:
+                    layer.keep(going)
             hidden = model.step(model.embed_frames(frame[:, :, None]), cache)
         clips = [row[:, :n].copy() for row, n in zip(frames, lengths, strict=True)]
         return clips, lengths < config.max_frames

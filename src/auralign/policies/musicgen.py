@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auralign.policies import hub
+from auralign.policies.autoregression import pick, uniform_draws
 from auralign.policies.layouts import ClipLimits, from_delay, pad_clips, require_clips, to_delay
-from auralign.policies.model_policy import ModelPolicy, draw
+from auralign.policies.model_policy import ModelPolicy
 from auralign.types import Prompt, Tokens
 
 
@@ -96,6 +97,8 @@ class MusicgenPolicy(ModelPolicy):
         self, prompts: Sequence[Prompt], temperature: float, generator: torch.Generator
     ) -> tuple[list[Tokens], NDArray[np.bool_]]:
         pad, books, batch = self.model.config.decoder.pad_token_id, self.n_codebooks, len(prompts)
+        from auralign.policies.kv_cache import give_room
+
         text = self._text(prompts)
         encoded = self.model.text_encoder(**text)
         shape = batch, books, self.n_frames + max(self.delays)
@@ -103,8 +106,9 @@ class MusicgenPolicy(ModelPolicy):
         asked = to_delay(
             torch.ones(batch, books, self.n_frames, dtype=torch.bool), self.delays, fill=False
         ).to(self.device)
+        uniform = uniform_draws((batch * books, shape[2]), generator, self.device)
         column = sequence.new_full((batch, books), pad)
-        cache = None
+        cache: Any = None
         for position in range(shape[2]):
             out = self.model(
                 encoder_outputs=encoded,
@@ -113,8 +117,10 @@ class MusicgenPolicy(ModelPolicy):
                 past_key_values=cache,
                 use_cache=True,
             )
-            cache = out.past_key_values
-            drawn = draw(out.logits[:, -1], temperature, generator).view(batch, books)
+            if cache is None:
+                cache = out.past_key_values
+                give_room(cache.self_attention_cache)
+            drawn = pick(out.logits[:, -1], temperature, uniform[:, position]).view(batch, books)
             column = torch.where(asked[..., position], drawn, pad)
             sequence[..., position] = column
         clips = from_delay(sequence, self.delays).cpu().numpy()

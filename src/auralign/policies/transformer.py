@@ -75,9 +75,12 @@ class CodecTransformer(nn.Module):
 
     def states(self, prompts: Tensor, codes: Tensor) -> Tensor:
         """Hidden `[batch, time + 1, width]` from which each frame is predicted."""
-        frames = self.embed_frames(codes[:, :, :-1])
-        hidden = self._run(torch.cat([self.embed_prompts(prompts), frames], dim=1), None)
+        hidden = self._run(self.embed(prompts, codes[:, :, :-1]), None)
         return hidden[:, self.config.prompt_length - 1 :]
+
+    def embed(self, prompts: Tensor, codes: Tensor) -> Tensor:
+        """A prompt and the frames behind it, `[batch, prompt_length + time, width]`."""
+        return torch.cat([self.embed_prompts(prompts), self.embed_frames(codes)], dim=1)
 
     def embed_prompts(self, prompts: Tensor) -> Tensor:
         """`[batch, prompt_length]` -> `[batch, prompt_length, width]`; a slot knows its place."""
@@ -159,7 +162,12 @@ class Cache:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def keep(self, rows: Tensor) -> None:
-        self.keys, self.values = self.keys[rows], self.values[rows]
+        """Only these rows, bool `[batch]`; they close up in the same memory."""
+        for name in ("keys", "values"):
+            block: Tensor = getattr(self, name)
+            kept = block[rows, :, : self.length]
+            block[: len(kept), :, : self.length] = kept
+            setattr(self, name, block[: len(kept)])
 
 
 class Block(nn.Module):
