@@ -8,8 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "traps.md").read_text()
-IDS = [f"{part}{n}" for part, last in (("A", 19), ("B", 10), ("C", 21)) for n in range(1, last + 1)]
-DIFFUSION = {"C2", "C3", "C4", "C20"}
+PARTS = {"A": 19, "B": 10, "C": 21, "D": 23, "F": 6}
+IDS = [f"{part}{n}" for part, last in PARTS.items() for n in range(1, last + 1)]
+DIFFUSION = {"C2", "C3", "C4", "C20", "D8", "D9", "D12", "D13", "D15"}
 ROWS = [[cell.strip() for cell in row.split("|")] for row in re.findall(r"^\|(.+)\|$", PAGE, re.M)]
 TRAPS = [row for row in ROWS if re.fullmatch(r"[A-Z]\d+", row[0])]
 NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)

@@ -115,10 +115,17 @@ class AdapterOffReference:
             return self.policy.sequence_logps(prompts, tokens, batch_size=batch_size)
 
     @torch.no_grad()
-    def sample(self, prompts: Sequence[Prompt], n: int, *, generator: torch.Generator) -> Rollout:
+    def sample(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        *,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+    ) -> Rollout:
         """As in `ModelPolicy`."""
         with _adapter_off(self.policy.model):
-            return self.policy.sample(prompts, n, generator=generator)
+            return self.policy.sample(prompts, n, generator=generator, temperature=temperature)
 
     @property
     def layout(self) -> str:

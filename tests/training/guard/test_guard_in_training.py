@@ -7,6 +7,7 @@ import torch
 from auralign.data.examples import TokenPair
 from auralign.training import TrainerSettings, train
 from auralign.training.guard import RULES, Guard, Probe, watched_trainings
+from auralign.training.guard.probe import hear, listen
 from auralign.types import Audio, Prompt
 
 pytestmark = pytest.mark.slow
@@ -61,3 +62,13 @@ def test_the_guard_draws_the_same_clips_whatever_torch_has_drawn_before(make_pol
     second = Guard.learn(policy, probe, seed=4)
     for a, b in zip(first.before.tokens, second.before.tokens, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_rollout_is_heard_as_the_policy_that_sampled_it(make_policy, asked):
+    policy = make_policy()
+    probe = Probe(asked, decode, signals=(), n_before=2)
+    rollout = policy.sample(asked, 2, generator=torch.Generator().manual_seed(4))
+    listened, heard = listen(policy, probe, 2, seed=4), hear(rollout, probe)
+    assert listened.columns.keys() == heard.columns.keys()
+    for name, values in heard.columns.items():
+        np.testing.assert_array_equal(listened.columns[name], values)

@@ -110,10 +110,8 @@ def with_advantages(
     objective: OnlineObjective,
     settings: OnlineSettings,
     kl: KLSettings | None,
-    longest: int | None,
 ) -> Rollouts:
-    """The same with penalties in the reward, and advantages if the objective has some."""
-    rollouts = less_overlong(rollouts, settings.overlong_buffer, longest)
+    """The same with the KL in the reward, if it is there, and advantages, if there are some."""
     if kl is not None and kl.place == "reward" and kl.weight:
         rollouts = in_reward(rollouts, weight=kl.weight, estimator=kl.estimator)
     if objective.advantages is None:
@@ -123,20 +121,16 @@ def with_advantages(
     return rollouts.given(advantages(replace(rollouts, values=rollouts.old_values)))
 
 
-def less_overlong(rollouts: Rollouts, buffer: int | None, longest: int | None) -> Rollouts:
-    """With the penalty of `OnlineSettings.overlong_buffer` in the reward, if there is one."""
-    if buffer is None:
-        return rollouts
+def less_overlong(samples: Samples, rewards: Values, longest: int | None, buffer: int) -> Values:
+    """The rewards with the penalty of long clips in them, or, of several, as one more of them."""
     if longest is None:
         raise ConfigError(
             "overlong_buffer: expected a policy that knows how long its clips may be, got one "
             "without a limit: leave it out, or penalise length in the reward"
         )
-    assert rollouts.rewards is not None
-    n_frames = rollouts.frames.sum(-1).to(rollouts.rewards)
-    penalty = overlong_penalty(n_frames, longest=longest, buffer=buffer)
-    rewards = rollouts.rewards
-    return replace(rollouts, rewards=rewards + (penalty if rewards.ndim == 1 else penalty[:, None]))
+    n_frames = torch.tensor([clip.shape[1] for clip in samples.clips], dtype=torch.float64)
+    penalty = overlong_penalty(n_frames, longest=longest, buffer=buffer).numpy()
+    return rewards + penalty if rewards.ndim == 1 else np.column_stack([rewards, penalty])
 
 
 @torch.no_grad()

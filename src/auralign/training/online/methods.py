@@ -13,7 +13,7 @@ import torch
 from auralign.data.examples import TokenPair
 from auralign.errors import ConfigError, did_you_mean
 from auralign.losses import OBJECTIVES, Need
-from auralign.losses.online import ONLINE_OBJECTIVES, OnlineObjective, Rollouts
+from auralign.losses.online import KL, ONLINE_OBJECTIVES, OnlineGroup, OnlineObjective, Rollouts
 from auralign.losses.online.rollouts import RolloutNeed, clip_rewards
 from auralign.training.gradients import BatchGradient
 from auralign.training.online.critic import Critic, StatesCritic
@@ -31,6 +31,9 @@ from auralign.training.processes import Processes
 from auralign.training.scoring import DTYPES, Scorer
 from auralign.training.tasks import task_of
 from auralign.types import Prompt
+
+ALONE_WILL_DO = (OnlineGroup.SINGLE_CLIPS, OnlineGroup.CYCLES)
+"""Groups of objectives for which one clip of a prompt is enough."""
 
 
 @dataclass(eq=False)
@@ -77,9 +80,15 @@ class Method(ABC):
             autocast=DTYPES[self.settings.precision],
         )
 
-    @abstractmethod
     def rollouts(self, samples: Samples, rewards: Values) -> Rollouts:
-        """The round before its first update."""
+        """The round before its first update, with all that rewards and penalties make of it."""
+        buffer = self.settings.overlong_buffer
+        if buffer is not None:
+            rewards = less_overlong(samples, rewards, self.longest, buffer)
+        return self._rollouts(samples, rewards)
+
+    @abstractmethod
+    def _rollouts(self, samples: Samples, rewards: Values) -> Rollouts: ...
 
     @abstractmethod
     def backward(
@@ -102,14 +111,14 @@ class RolloutMethod(Method):
 
     objective: OnlineObjective
 
-    def rollouts(self, samples: Samples, rewards: Values) -> Rollouts:
+    def _rollouts(self, samples: Samples, rewards: Values) -> Rollouts:
         longest = self.longest
         # A clip of the longest length was cut off: it has no end that would be scored.
         max_codes = None if longest is None else longest * samples.clips[0].shape[0]
         rollouts = rollouts_of(
             samples, rewards, self.scorer(self.reference), self.critic, max_codes
         )
-        return with_advantages(rollouts, self.objective, self.settings, self.kl, longest)
+        return with_advantages(rollouts, self.objective, self.settings, self.kl)
 
     def backward(
         self,
@@ -141,9 +150,8 @@ class PairMethod(Method):
         others = sampled(self.reference, prompts, n // 2, generator, self.settings.temperature)
         return _interleaved(own, others, n)
 
-    def rollouts(self, samples: Samples, rewards: Values) -> Rollouts:
-        rollouts = rollouts_of(samples, rewards, self.scorer(self.reference), None, None)
-        return less_overlong(rollouts, self.settings.overlong_buffer, self.longest)
+    def _rollouts(self, samples: Samples, rewards: Values) -> Rollouts:
+        return rollouts_of(samples, rewards, self.scorer(self.reference), None, None)
 
     def backward(
         self,
@@ -242,7 +250,8 @@ def method_of(
             "--list-methods` names them"
         )
     offline.bind(settings.options)
-    _require_reference(name, Need.REFERENCE in offline.needs, reference)
+    compared = Need.REFERENCE in offline.needs or settings.rivals == "reference"
+    _require_reference(name, compared, reference)
     if settings.clips_per_prompt < 2:
         raise ConfigError(f"'{name}' compares clips: expected clips_per_prompt of 2 or more")
     if isinstance(settings.kl, KLSettings) or settings.advantage_options:
@@ -250,6 +259,9 @@ def method_of(
             f"'{name}' compares with the reference itself and has no advantages: leave out `kl` "
             "and `advantage_options`"
         )
+    if settings.most_drift is not None:
+        raise ConfigError(f"most_drift: '{name}' looks at no behaviour policy: leave it out")
+    _require_no_critic(name, settings, critic)
     return PairMethod(policy, reference, None, settings, processes, None)
 
 
@@ -271,7 +283,19 @@ def _rollout_method(
     _require_reference(name, kl is not None or Need.REFERENCE in entry.needs, reference)
     if kl is not None and entry.scope == "mixed":
         raise ConfigError(f"'{name}' compares with the reference itself: leave out `kl`")
-    if RolloutNeed.VALUES in entry.needs and critic is None:
+    if settings.clips_per_prompt < 2 and entry.group not in ALONE_WILL_DO:
+        raise ConfigError(
+            f"'{name}' compares the clips of a prompt: expected clips_per_prompt of at least 2, "
+            f"got {settings.clips_per_prompt}"
+        )
+    if settings.min_gap and settings.max_draws == 1:
+        raise ConfigError(
+            f"min_gap: '{name}' learns from every group, unless `max_draws` above 1 lets others "
+            "take the place of flat ones: set it, or an option of the objective or its advantages"
+        )
+    if RolloutNeed.VALUES not in entry.needs:
+        _require_no_critic(name, settings, critic)
+    elif critic is None:
         critic = StatesCritic.of(policy)
     method = RolloutMethod(policy, reference, critic, settings, processes, kl)
     method.objective = entry
@@ -279,12 +303,20 @@ def _rollout_method(
 
 
 def _kl(entry: OnlineObjective, asked: Any) -> KLSettings | None:
-    if asked != "published":
-        return asked if isinstance(asked, KLSettings) and asked.weight > 0 else None
-    kl: Any = entry.kl
+    if isinstance(asked, KLSettings):
+        KL(asked.weight, asked.place, asked.estimator, asked.level)  # refuses what holds nothing
+        return asked if asked.weight > 0 else None
+    kl = entry.kl if asked == "published" else None
     if kl is None:
         return None
     return KLSettings(weight=kl.weight, place=kl.place, estimator=kl.estimator, level=kl.level)
+
+
+def _require_no_critic(name: str, settings: OnlineSettings, critic: Critic | None) -> None:
+    if critic is not None or settings.critic_rate is not None:
+        raise ConfigError(
+            f"'{name}' has no value head: leave out the critic and `critic_rate`, or take 'ppo'"
+        )
 
 
 def _require_reference(name: str, needed: bool, reference: Any) -> None:

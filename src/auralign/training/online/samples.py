@@ -72,19 +72,20 @@ Assess = Callable[[Samples, torch.Generator], Values]
 """The reward of each clip of a round, as `Reward`; random numbers for who needs some."""
 
 
+def assessed(assess: Assess, samples: Samples, generator: torch.Generator) -> Values:
+    """What `assess` says of these clips; DataError unless it says something of each."""
+    values = np.asarray(assess(samples, generator), dtype=np.float64)
+    if values.shape[:1] != (len(samples),) or values.ndim > 2:
+        raise DataError(
+            f"expected a reward of shape [{len(samples)}] or [{len(samples)}, rewards], got "
+            f"{list(values.shape)}: give one row for each clip"
+        )
+    return values
+
+
 def by_reward(reward: Reward) -> Assess:
     """What a reward says of each clip by itself."""
-
-    def assess(samples: Samples, generator: torch.Generator) -> Values:
-        values = np.asarray(reward(samples.prompts, samples.clips), dtype=np.float64)
-        if values.shape[:1] != (len(samples),) or values.ndim > 2:
-            raise DataError(
-                f"expected a reward of shape [{len(samples)}] or [{len(samples)}, rewards], got "
-                f"{list(values.shape)}: give one row for each clip"
-            )
-        return values
-
-    return assess
+    return lambda samples, generator: reward(samples.prompts, samples.clips)
 
 
 def on_audio(
@@ -96,7 +97,11 @@ def on_audio(
 
 
 def by_win_rate(judge: Judge) -> Assess:
-    """How often a clip is preferred to the others of its group (self-play)."""
+    """How often a clip is preferred to the others of its group (self-play).
+
+    Its mean is 1/2 whatever the policy has learnt: a policy is judged, and its best weights are
+    chosen, by an `evaluate` of your own, such as its win rate over the reference.
+    """
 
     def assess(samples: Samples, generator: torch.Generator) -> Values:
         rates, known = win_rates(torch.from_numpy(_against_group(judge, samples)))
@@ -106,10 +111,16 @@ def by_win_rate(judge: Judge) -> Assess:
 
 
 def by_win_rate_against(judge: Judge, rivals: Rivals) -> Assess:
-    """How likely a clip is preferred to one of a rival, such as a mixture with the reference."""
+    """How likely a clip is preferred to one of a rival, such as a mixture with the reference.
+
+    Each pair is asked in both orders, and what the judge thinks of places cancels.
+    """
 
     def assess(samples: Samples, generator: torch.Generator) -> Values:
-        return judge(samples.prompts, samples.clips, rivals(samples.prompts, generator))
+        prompts, others = samples.prompts, rivals(samples.prompts, generator)
+        wins, losses = judge(prompts, samples.clips, others), judge(prompts, others, samples.clips)
+        both: Values = (wins + 1 - losses) / 2
+        return both
 
     return assess
 

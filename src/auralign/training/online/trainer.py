@@ -36,7 +36,7 @@ from auralign.training.measures import sample_measures
 from auralign.training.online.critic import Critic
 from auralign.training.online.experience import Experience, measures_of
 from auralign.training.online.methods import Method, method_of
-from auralign.training.online.samples import Assess, Samples, Values, joined
+from auralign.training.online.samples import Assess, Samples, Values, assessed, joined
 from auralign.training.online.settings import OnlineSettings
 from auralign.training.optimisation import (
     learning_rate,
@@ -149,8 +149,12 @@ class _Run:
         self._resume()
 
     def _check(self) -> None:
-        if not self.prompts:
-            raise ConfigError("training needs at least one prompt and got none: add some")
+        n, smallest = self.processes.count, min(len(self.prompts), self.settings.prompts_per_round)
+        if smallest < n:
+            raise ConfigError(
+                f"expected a prompt for each of {n} processes in every round, got {smallest}: add "
+                "prompts, or raise `prompts_per_round`"
+            )
         if self.processes.sharded:
             raise ConfigError(
                 "training on own clips samples from whole models, and FSDP splits them: start the "
@@ -206,13 +210,13 @@ class _Run:
 
     def _draw(self, queue: Sequence[Prompt], generator: torch.Generator) -> tuple[Samples, Values]:
         """Clips and rewards of this process's share; flat groups are replaced, if they may be."""
-        n = max(1, self.settings.prompts_per_round // self.processes.count)
+        n = len(self.processes.share(range(self.settings.prompts_per_round)))
         found: list[tuple[Samples, Values]] = []
         missing = n
         for draw in range(self.settings.max_draws):
             asked = [queue[(draw * n + i) % len(queue)] for i in range(missing)]
             samples = self.method.sample(asked, generator)
-            values = np.asarray(self.assess(samples, generator), dtype=np.float64)
+            values = assessed(self.assess, samples, generator)
             last = draw + 1 == self.settings.max_draws
             kept = range(len(samples)) if last else self._differing(samples, values)
             if len(kept):
@@ -299,6 +303,7 @@ class _Run:
         """Measures, keeps the weights where they are the best so far, and says when to stop."""
         self.policy.model.eval()
         found = {k: float(v) for k, v in (self.evaluate or self._evaluate)(step).items()}
+        found = self.processes.gather(found)[0]  # all keep the weights of the same round
         means = means_by_name(self.since_evaluation)
         self.since_evaluation = []
         self.keeper.take({"step": step, **means, **found})
@@ -310,7 +315,7 @@ class _Run:
         prompts = list(self.held_out or self.prompts[: self.settings.prompts_per_round])
         generator = random_numbers(self.seed, "held out", 0)
         samples = self.method.sample_own(prompts, 2, generator)
-        values = np.asarray(self.assess(samples, generator), dtype=np.float64)
+        values = assessed(self.assess, samples, generator)
         rewards = self.combination(values) if self.combination else values
         rewards = rewards.reshape(len(samples), -1)
         found = sample_measures(
@@ -318,7 +323,8 @@ class _Run:
             frames_per_pass=self.method.frames_per_pass,
         )  # fmt: skip
         if np.isfinite(rewards).any():
-            found["held_out_reward"] = float(np.nanmean(rewards.sum(-1)))
+            # Shares of won comparisons add up to one half: rounding must not choose the weights.
+            found["held_out_reward"] = round(float(np.nanmean(rewards.sum(-1))), 12)
         return found
 
     def finish(self) -> TrainResult:
