@@ -9,10 +9,13 @@ DPO over several, up to a peak. Here all arms may ask the same simulated listene
                            as it is then
 
 Another panel with other ears judges all of them on prompts that nothing was trained on.
+
+    python -m benchmarks.online.iterations [--quick] [--runs DIR] [--json] [--figure FILE.svg]
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections import defaultdict
@@ -26,12 +29,16 @@ import torch
 
 from auralign.audio.clips import clip_id, quantise
 from auralign.data.examples import TokenPair
+from auralign.files import to_json, write_text
 from auralign.policies import CodecLanguageModel
 from auralign.preferences.pairs import pairs_from_votes
 from auralign.preferences.panel import draw_trials
+from auralign.report import LineChart, Series
+from auralign.report.plots import standalone
+from auralign.report.svg import line_chart
 from auralign.training import TrainerSettings, train
 from auralign.types import Clip, Prompt
-from benchmarks.claims import Claim, Report, difference
+from benchmarks.claims import Claim, Report, difference, to_markdown
 from benchmarks.online.arms import SEEDS, Found, fresh_prompts, look, scales_of, trained, worlds
 from benchmarks.worlds import World
 
@@ -98,6 +105,25 @@ def _table(curves: Sequence[Curve]) -> list[dict[str, float]]:
             }
         )
     return rows
+
+
+def figure(report: Report) -> str:
+    """Win rates on the way, as a drawing that stands alone."""
+    series = []
+    for arm, rows in report.details["table"].items():
+        last = rows[-1]["after"]
+        x = (0.0, *(row["after"] / last for row in rows))
+        series.append(Series(arm, x, (0.5, *(row["win_rate"] for row in rows))))
+    return standalone(
+        line_chart(
+            LineChart(
+                title="One iteration of reinforcement, four of DPO",
+                x_label="share of the training",
+                y_label="win rate over the SFT policy",
+                series=tuple(series),
+            )
+        )
+    )
 
 
 def compare(world: World, *, quick: bool) -> dict[str, Curve]:
@@ -173,3 +199,21 @@ def _pairs_of(clips: Sequence[Clip], rng: np.random.Generator) -> list[tuple[int
         every = [p for p in combinations(rows, 2) if clips[p[0]].id != clips[p[1]].id]
         pairs += [every[i] for i in rng.permutation(len(every))[:PAIRS_PER_PROMPT]]
     return pairs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed, at a size without meaning")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="keep, and reuse, run folders")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="write the drawing")
+    arguments = parser.parse_args()
+    report = measure(quick=arguments.quick, runs_dir=arguments.runs)
+    print(to_json(report, indent=2) if arguments.json else to_markdown({"iterations": report}))
+    if arguments.figure:
+        write_text(arguments.figure, figure(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

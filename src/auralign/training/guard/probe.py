@@ -21,7 +21,7 @@ from auralign.training.guard.measures import (
 )
 from auralign.training.guard.proxy_checks import Reward
 from auralign.training.scoring import TrainablePolicy
-from auralign.types import Audio, Prompt, Tokens
+from auralign.types import Audio, Prompt, Rollout, Tokens
 
 Listeners = Callable[[Sequence[Audio], Sequence[Audio], Sequence[Prompt]], NDArray[np.float64]]
 """Clips of the SFT policy, clips of the policy, prompts -> preference for the latter `[clips]`."""
@@ -89,12 +89,16 @@ class Heard:
 
 
 def listen(policy: TrainablePolicy, probe: Probe, n: int, seed: int) -> Heard:
-    """`n` clips of each prompt, drawn from the same random numbers each time, and their measures.
+    """`n` clips of each prompt, from the same random numbers each time, and their measures."""
+    generator = torch.Generator().manual_seed(seed)
+    return hear(policy.sample(probe.prompts, n, generator=generator), probe)
+
+
+def hear(rollout: Rollout, probe: Probe) -> Heard:
+    """Measures of clips that have been sampled for the prompts of the probe.
 
     A clip in which nothing sounds is `empty`; it has no pace, no pitch and no codes to compare.
     """
-    generator = torch.Generator().manual_seed(seed)
-    rollout = policy.sample(probe.prompts, n, generator=generator)
     audios = list(probe.decode(rollout.tokens))
     prompt = np.asarray(rollout.prompt_index, dtype=np.int64)
     asked = probe.asked(prompt)
