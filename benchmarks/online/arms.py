@@ -31,7 +31,7 @@ SETTINGS = {
     "objective": "rloo",
     "prompts_per_round": 16,
     "clips_per_prompt": 4,
-    "learning_rate": 3e-4,
+    "learning_rate": 6e-4,
     "warmup_steps": 5,
     "kl": {"weight": 0.05, "place": "reward", "estimator": "k1"},
 }
