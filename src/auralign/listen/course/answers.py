@@ -1,0 +1,216 @@
+"""An answer is one commit: stored exactly once, acknowledged only when it is on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from auralign.data import StrictModel
+from auralign.files import to_json
+from auralign.listen.course.clips import PlayedClip, played_clips
+from auralign.listen.course.events import EventsIn, store_events, stored_events
+from auralign.listen.course.presentation import questions_of
+from auralign.listen.course.sessions import advance, session_of, touch
+from auralign.listen.course.telemetry import (
+    MAX_EVENTS,
+    SLACK_S,
+    Event,
+    Listening,
+    listening,
+)
+from auralign.listen.course.trials import ANSWERED, FAILED, OPEN, RELEASED, set_state
+from auralign.listen.design.schedule import Kind
+from auralign.listen.protocols.questions import Reply, check_replies
+from auralign.listen.refusals import (
+    AlreadyAnsweredError,
+    ConflictError,
+    KeyReusedError,
+    NotFoundError,
+    NotHeardError,
+)
+from auralign.listen.settings import Playback
+from auralign.listen.store.tables import AnswerRow, AuditRow, SessionRow, TrialRow
+from auralign.listen.study import ListenStudy, lock_study
+
+MAX_FAILURES = 3
+"""Broken clips of one sitting after which it does not get others in their place."""
+
+
+class AnswerIn(StrictModel):
+    """What a page sends. The same key with the same content is the same answer, however often."""
+
+    key: str = Field(pattern="^[A-Za-z0-9_-]{16,64}$")
+    replies: dict[str, Reply]
+    events: tuple[Event, ...] = Field(default=(), max_length=MAX_EVENTS)
+    dropped: int = Field(default=0, ge=0)
+    ms: float = Field(ge=0, le=10**9)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of what is said, without the events on the way to it."""
+        said = self.model_dump(mode="json", include={"replies"})
+        return hashlib.sha256(to_json(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Says that an answer is stored; `state` is that of the sitting after it."""
+
+    trial: str
+    key: str
+    received_at: float
+    state: str
+    stale: bool = False
+
+
+def record_answer(
+    study: ListenStudy, session_id: str, trial_id: str, sent: AnswerIn, *, tab: str
+) -> Receipt:
+    """Store an answer, and draw what comes next, in one transaction.
+
+    The same answer sent again gets the same receipt. Raises NotFoundError for a trial of somebody
+    else, AlreadyAnsweredError when the trial has another answer, KeyReusedError for a known key
+    with other content, InvalidAnswerError for one that does not fit, NotHeardError where the study
+    wants clips heard. Then nothing is stored.
+    """
+
+    def work(db: Session) -> Receipt:
+        lock_study(db)
+        sitting = session_of(db, session_id)
+        trial = trial_of(db, sitting, trial_id)
+        stored = db.get(AnswerRow, trial_id)
+        if stored is None:
+            _check_key_is_new(db, session_id, sent)
+            stored = _store(db, study, sitting, trial, sent)
+        else:
+            _check_same(stored, sent)
+        stale = sitting.tab is not None and sitting.tab != tab
+        return Receipt(trial_id, stored.key, stored.received_at, sitting.state, stale)
+
+    return study.database.write(work)
+
+
+def record_events(study: ListenStudy, session_id: str, trial_id: str, sent: EventsIn) -> int:
+    """Keep events of a trial that is not answered yet; returns how many were new."""
+
+    def work(db: Session) -> int:
+        lock_study(db)
+        sitting = session_of(db, session_id)
+        trial = trial_of(db, sitting, trial_id)
+        touch(db, study, sitting)
+        return store_events(db, trial_id, sent, study.clock()) if trial.state == OPEN else 0
+
+    return study.database.write(work)
+
+
+def replace_failed(study: ListenStudy, session_id: str, trial_id: str, reason: str) -> bool:
+    """Put another trial in the place of one whose clips cannot be played.
+
+    Returns False when that has happened too often; then the sitting waits, and nothing is rated.
+    """
+
+    def work(db: Session) -> bool:
+        lock_study(db)
+        sitting = session_of(db, session_id)
+        trial = trial_of(db, sitting, trial_id)
+        if trial.state != OPEN:
+            raise ConflictError("this trial is not open: ask for the current one")
+        failures = select(TrialRow).where(
+            TrialRow.session_id == session_id, TrialRow.state == FAILED
+        )
+        detail = {"trial": trial_id, "reason": reason}
+        db.add(AuditRow(what="clip_failed", detail=detail, at=study.clock()))
+        if len(db.execute(failures).all()) >= MAX_FAILURES:
+            return False
+        set_state(db, trial, FAILED)
+        db.flush()
+        advance(db, study, sitting)
+        return True
+
+    return study.database.write(work)
+
+
+def trial_of(db: Session, sitting: SessionRow, trial_id: str) -> TrialRow:
+    """A trial of this sitting; NotFoundError for one of another and for none alike."""
+    trial = db.get(TrialRow, trial_id)
+    if trial is None or trial.session_id != sitting.id:
+        raise NotFoundError("there is no such trial in this sitting")
+    return trial
+
+
+def _check_same(stored: AnswerRow, sent: AnswerIn) -> None:
+    if stored.key != sent.key:
+        raise AlreadyAnsweredError(
+            "this trial has been answered: the first answer stays", stored=stored.replies
+        )
+    if stored.payload_hash != sent.hash:
+        raise KeyReusedError("this key came with another answer before: the first one stays")
+
+
+def _check_key_is_new(db: Session, session_id: str, sent: AnswerIn) -> None:
+    query = select(AnswerRow).where(AnswerRow.session_id == session_id, AnswerRow.key == sent.key)
+    if db.execute(query).first() is not None:
+        raise KeyReusedError("this key belongs to another trial: make a new one for each answer")
+
+
+def _store(
+    db: Session, study: ListenStudy, sitting: SessionRow, trial: TrialRow, sent: AnswerIn
+) -> AnswerRow:
+    if trial.state not in (OPEN, RELEASED):
+        raise ConflictError("this trial was replaced: ask for the current one")
+    now, late = study.clock(), trial.state == RELEASED
+    check_replies(questions_of(study, sitting, trial), sent.replies, len(trial.presented))
+    store_events(db, trial.id, EventsIn(events=sent.events, dropped=sent.dropped), now)
+    clips = played_clips(db, study, trial)
+    heard = listening(stored_events(db, trial.id), [c.duration_s for c in clips], sent.ms)
+    flags = _flags(study.settings.playback, trial, clips, heard, sent.ms, now)
+    if flags and study.settings.playback.if_unheard == "refuse":
+        raise NotHeardError("listen to every clip before you answer", problems=flags)
+    answer = AnswerRow(
+        trial_id=trial.id,
+        session_id=sitting.id,
+        key=sent.key,
+        payload_hash=sent.hash,
+        replies={name: reply.model_dump(mode="json") for name, reply in sent.replies.items()},
+        listening=asdict(heard),
+        flags=flags,
+        late=late,
+        client_ms=sent.ms,
+        received_at=now,
+    )
+    db.add(answer)
+    set_state(db, trial, ANSWERED)
+    db.flush()
+    touch(db, study, sitting)
+    advance(db, study, sitting)
+    return answer
+
+
+def _flags(
+    playback: Playback,
+    trial: TrialRow,
+    clips: Sequence[PlayedClip],
+    heard: Listening,
+    ms: float,
+    now: float,
+) -> list[str]:
+    """What is wrong with the listening: clips that were not heard, more time than there was."""
+    flags = [
+        f"unheard:{clip.label}"
+        for clip, of in zip(clips, heard.clips, strict=True)
+        if clip.part == "stimulus" and _heard_share(of.share, clip) < playback.must_listen
+    ]
+    began = trial.shown_at if trial.shown_at is not None else now
+    if trial.kind == Kind.HEADPHONES:
+        flags = []
+    return flags + ["ahead_of_time"] * (ms / 1_000 > now - began + SLACK_S)
+
+
+def _heard_share(share: float, clip: PlayedClip) -> float:
+    """Of the sound, without the padding; 50 ms at the end are forgiven, which timers lose."""
+    return share * clip.duration_s / max(clip.sound_s - 0.05, 1e-3)

@@ -1,0 +1,74 @@
+"""What routes need of a request: the study, the sitting, and a body that fits its model."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+
+from auralign.listen.course.sessions import find_session
+from auralign.listen.refusals import ForbiddenError, InvalidAnswerError
+from auralign.listen.study import ListenStudy
+
+COOKIE = "auralign_listen"
+CSRF_HEADER = "X-CSRF-Token"
+TAB_HEADER = "X-Tab"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def study_of(request: Request) -> ListenStudy:
+    study: ListenStudy = request.app.state.study
+    return study
+
+
+StudyDep = Annotated[ListenStudy, Depends(study_of)]
+
+
+def sitting_of(request: Request, study: StudyDep) -> str:
+    """The id of the sitting that the cookie belongs to."""
+    token = request.cookies.get(COOKIE)
+    return study.database.read(lambda db: find_session(db, token).id)
+
+
+def own_sitting_of(
+    request: Request, study: StudyDep, session: Annotated[str, Depends(sitting_of)]
+) -> str:
+    """The sitting, for requests that change something: they carry the token of the page."""
+    given = request.headers.get(CSRF_HEADER, "")
+    if not hmac.compare_digest(given.encode(), csrf_token(study, session).encode()):
+        raise ForbiddenError("this request does not come from the page: load it again")
+    return session
+
+
+def tab_of(request: Request) -> str:
+    return request.headers.get(TAB_HEADER, "")[:64]
+
+
+SittingDep = Annotated[str, Depends(sitting_of)]
+OwnSittingDep = Annotated[str, Depends(own_sitting_of)]
+TabDep = Annotated[str, Depends(tab_of)]
+
+
+def csrf_token(study: ListenStudy, session: str) -> str:
+    """What a page of the sitting sends back with every change; other sites cannot read it."""
+    message = f"csrf:{session}".encode()
+    return hmac.new(bytes.fromhex(study.secret), message, hashlib.sha256).hexdigest()
+
+
+def body_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """A dependency that reads the body as a `model`, strictly; InvalidAnswerError otherwise."""
+
+    async def read(request: Request) -> Model:
+        try:
+            return model.model_validate_json(await request.body())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "body"
+            raise InvalidAnswerError(f"{place}: {first['msg']}") from None
+
+    return read
