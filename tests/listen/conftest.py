@@ -65,14 +65,14 @@ def make_study(tmp_path, clock):
 
 
 @pytest.fixture
-def connect(clock):
+def connect():
     """Opens a browser, so to speak: a client of its own on a server of the study."""
-    opened = []
+    opened, apps = [], {}
 
-    def connect(study, app=None):
-        client = TestClient(app or create_app(study), base_url="http://testserver")
-        opened.append(client)
-        return ListenClient(client)
+    def connect(study):
+        app = apps.setdefault(study.folder, create_app(study))
+        opened.append(TestClient(app))
+        return ListenClient(opened[-1])
 
     yield connect
     for client in opened:
