@@ -10,12 +10,12 @@ AB = {"overall": {"value": "A"}}
 
 
 def flags(study):
-    return study.database.read(lambda db: [r.flags for r in db.execute(select(AnswerRow)).scalars()])
+    return study.database.read(
+        lambda db: [r.flags for r in db.execute(select(AnswerRow)).scalars()]
+    )
 
 
-def test_an_answer_before_listening_is_refused_where_the_study_says_so(
-    make_study, connect, listen
-):
+def test_an_answer_before_listening_is_refused_where_the_study_says_so(make_study, connect, listen):
     study = make_study()
     client = connect(study)
     client.begin("1")
@@ -25,9 +25,7 @@ def test_an_answer_before_listening_is_refused_where_the_study_says_so(
     assert flags(study) == []
 
 
-def test_an_answer_before_listening_is_flagged_where_the_study_says_so(
-    make_study, connect, listen
-):
+def test_an_answer_before_listening_is_flagged_where_the_study_says_so(make_study, connect, listen):
     study = make_study(playback={"if_unheard": "flag"})
     client = connect(study)
     client.begin("1")

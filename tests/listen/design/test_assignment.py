@@ -18,9 +18,7 @@ def cells_of(count):
 
 def test_the_least_filled_condition_comes_next_in_its_rarest_order():
     count = np.array([[2, 2], [1, 2], [2, 1]])
-    drawn = draw(
-        cells_of(count), seen={1}, own_orders={}, quota=None, rng=np.random.default_rng(0)
-    )
+    drawn = draw(cells_of(count), seen={1}, own_orders={}, quota=None, rng=np.random.default_rng(0))
     assert (drawn.condition, drawn.order) == (2, 1)
 
 

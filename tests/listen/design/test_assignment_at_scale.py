@@ -8,7 +8,7 @@ from auralign.listen.design.assignment import Cells, draw
 
 pytestmark = pytest.mark.slow
 
-N_SESSIONS, AT_ONCE, N_CONDITIONS, N_TRIALS, DROP_OUT = 10_000, 20, 15, 8, 0.2
+N_SESSIONS, AT_ONCE, N_CONDITIONS, N_TRIALS, DROP_OUT = 10_000, 20, 10, 4, 0.2
 
 
 class Sitting:
