@@ -156,6 +156,7 @@ def test_a_full_disk_is_told_and_stores_no_half_answer(study, client, listen):
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     study.database.engine.dispose()
     limit = f"PRAGMA max_page_count={pages}"
+
     def no_room(connection, record):
         connection.execute(limit)
 

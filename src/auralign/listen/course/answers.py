@@ -168,7 +168,10 @@ def _store(
     store_events(db, trial.id, EventsIn(events=sent.events, dropped=sent.dropped), now)
     clips = played_clips(db, study, trial)
     heard = listening(stored_events(db, trial.id), [c.duration_s for c in clips], sent.ms)
-    flags = _flags(study.settings.playback, trial, clips, heard, sent.ms, now)
+    flags = _unheard(study.settings.playback, trial, clips, heard)
+    # A simulated listener's time is simulated too.
+    if not study.simulated and _is_ahead(trial, sent.ms, now):
+        flags.append("ahead_of_time")
     if flags and study.settings.playback.if_unheard == "refuse":
         raise NotHeardError("listen to every clip before you answer", problems=flags)
     answer = AnswerRow(
@@ -191,24 +194,23 @@ def _store(
     return answer
 
 
-def _flags(
-    playback: Playback,
-    trial: TrialRow,
-    clips: Sequence[PlayedClip],
-    heard: Listening,
-    ms: float,
-    now: float,
+def _unheard(
+    playback: Playback, trial: TrialRow, clips: Sequence[PlayedClip], heard: Listening
 ) -> list[str]:
-    """What is wrong with the listening: clips that were not heard, more time than there was."""
-    flags = [
+    """A flag for each stimulus of which less was heard than the study wants."""
+    if trial.kind == Kind.HEADPHONES:
+        return []
+    return [
         f"unheard:{clip.label}"
         for clip, of in zip(clips, heard.clips, strict=True)
         if clip.part == "stimulus" and _heard_share(of.share, clip) < playback.must_listen
     ]
-    began = trial.shown_at if trial.shown_at is not None else now
-    if trial.kind == Kind.HEADPHONES:
-        flags = []
-    return flags + ["ahead_of_time"] * (ms / 1_000 > now - began + SLACK_S)
+
+
+def _is_ahead(trial: TrialRow, ms: float, now: float) -> bool:
+    """Whether the page claims more time than has passed since it got the trial."""
+    began = now if trial.shown_at is None else trial.shown_at
+    return ms / 1_000 > now - began + SLACK_S
 
 
 def _heard_share(share: float, clip: PlayedClip) -> float:
