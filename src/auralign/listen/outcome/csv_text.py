@@ -11,9 +11,12 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows under the names of the first one; text that looks like a formula gets a quote."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
+    """The rows under the names of the first one; text that looks like a formula gets a quote.
+
+    Lines end as RFC 4180 says: the writer then also quotes a carriage return within a text.
+    """
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\r\n")
     writer.writeheader()
     writer.writerows({key: _safe(value) for key, value in row.items()} for row in rows)
     return stream.getvalue()
