@@ -70,8 +70,9 @@ def connect():
     opened, apps = [], {}
 
     def connect(study):
-        app = apps.setdefault(study.folder, create_app(study))
-        opened.append(TestClient(app))
+        if id(study) not in apps:
+            apps[id(study)] = create_app(study)
+        opened.append(TestClient(apps[id(study)]))
         return ListenClient(opened[-1])
 
     yield connect

@@ -73,11 +73,15 @@ def set_state(db: Session, trial: TrialRow, state: str) -> None:
             CellRow.presentation == trial.presentation,
         )
         change = {
-            "n_open": CellRow.n_open + (state == OPEN) - (trial.state == OPEN),
-            "n_answered": CellRow.n_answered + (state == ANSWERED) - (trial.state == ANSWERED),
+            "n_open": CellRow.n_open + _change(trial.state, state, OPEN),
+            "n_answered": CellRow.n_answered + _change(trial.state, state, ANSWERED),
         }
         db.execute(update(CellRow).where(*cell).values(change))
     trial.state = state
+
+
+def _change(before: str, after: str, counted: str) -> int:
+    return int(after == counted) - int(before == counted)
 
 
 def _headphones_done(schedule: Sequence[str], live: Sequence[TrialRow]) -> bool:

@@ -6,9 +6,10 @@ IMMEDIATE, because a read that turns into a write fails at once when another one
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +31,11 @@ _DISK_FULL = ("database or disk is full", "No space left on device", "could not 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An engine with the rules of its kind. `lock` puts the writers of this process in a queue."""
+    """An engine with the rules of its kind.
+
+    `lock` puts the writers of this process in a queue, because SQLite lets waiting ones starve; in
+    PostgreSQL they queue for the row of the study.
+    """
 
     engine: Engine
     file: Path | None = None
@@ -88,11 +93,18 @@ class Database:
         return shutil.disk_usage(self.file.parent).free / 1e6
 
     def _write_once(self, work: Callable[[Session], Answer]) -> Answer:
+        with self._turn(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            return work(session)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self.file is None:
+            yield
+            return
         if not self.lock.acquire(timeout=self.busy_s):
             raise BusyError("the database is busy: nothing was stored, send it again")
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                return work(session)
+            yield
         finally:
             self.lock.release()
 

@@ -16,6 +16,9 @@ from sqlalchemy import Connection
 from auralign.errors import DataError
 from auralign.listen.store.database import Database
 
+LOCK = 0x6175_7261
+"""The number of the lock that migrations hold, in PostgreSQL's space of advisory locks."""
+
 
 def upgrade_schema(database: Database) -> None:
     """Apply the migrations that are missing, in one transaction; an SQLite file is copied before.
@@ -36,6 +39,9 @@ def upgrade_schema(database: Database) -> None:
     if found is not None and database.file is not None:
         _back_up(database, database.file, found)
     with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Of several workers that start at once, the first one does it.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         command.upgrade(_config(connection), "head")
 
 
