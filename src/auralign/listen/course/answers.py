@@ -96,14 +96,16 @@ def record_answer(
 
 
 def record_events(study: ListenStudy, session_id: str, trial_id: str, sent: EventsIn) -> int:
-    """Keep events of a trial that is not answered yet; returns how many were new."""
+    """Keep events of a trial that is not answered yet; returns how many of it are kept."""
 
     def work(db: Session) -> int:
         lock_study(db)
         sitting = session_of(db, session_id)
         trial = trial_of(db, sitting, trial_id)
         touch(db, study, sitting)
-        return store_events(db, trial_id, sent, study.clock()) if trial.state == OPEN else 0
+        if trial.state == OPEN:
+            return len(store_events(db, trial_id, sent, study.clock()))
+        return len(stored_events(db, trial_id))
 
     return study.database.write(work)
 
@@ -165,9 +167,10 @@ def _store(
         raise ConflictError("this trial was replaced: ask for the current one")
     now, late = study.clock(), trial.state == RELEASED
     check_replies(questions_of(study, sitting, trial), sent.replies, len(trial.presented))
-    store_events(db, trial.id, EventsIn(events=sent.events, dropped=sent.dropped), now)
+    events = EventsIn(events=sent.events, dropped=sent.dropped)
+    kept = store_events(db, trial.id, events, now)
     clips = played_clips(db, study, trial)
-    heard = listening(stored_events(db, trial.id), [c.duration_s for c in clips], sent.ms)
+    heard = listening(kept, [clip.duration_s for clip in clips], sent.ms)
     flags = _unheard(study.settings.playback, trial, clips, heard)
     # A simulated listener's time is simulated too.
     if not study.simulated and _is_ahead(trial, sent.ms, now):
@@ -188,7 +191,6 @@ def _store(
     )
     db.add(answer)
     set_state(db, trial, ANSWERED)
-    db.flush()
     touch(db, study, sitting)
     advance(db, study, sitting)
     return answer

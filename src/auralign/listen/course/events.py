@@ -20,24 +20,23 @@ class EventsIn(StrictModel):
     dropped: int = Field(default=0, ge=0)
 
 
-def store_events(db: Session, trial_id: str, sent: EventsIn, now: float) -> int:
-    """Keep the events that are new, up to `MAX_EVENTS` of a trial; returns how many were."""
-    known = {event.n for event in stored_events(db, trial_id)}
+def store_events(db: Session, trial_id: str, sent: EventsIn, now: float) -> list[Event]:
+    """Keep the events that are new, up to `MAX_EVENTS` of a trial; returns all that are kept."""
+    stored = stored_events(db, trial_id)
+    known = {event.n for event in stored}
     new = [event for event in sent.events if event.n not in known]
     kept = new[: max(0, MAX_EVENTS - len(known))]
-    if not kept:
-        return 0
-    db.add(
-        EventBatchRow(
-            trial_id=trial_id,
-            first=kept[0].n,
-            events=[event.model_dump(exclude_none=True) for event in kept],
-            dropped=sent.dropped + len(new) - len(kept),
-            received_at=now,
+    if kept:
+        db.add(
+            EventBatchRow(
+                trial_id=trial_id,
+                first=kept[0].n,
+                events=[event.model_dump(exclude_none=True) for event in kept],
+                dropped=sent.dropped + len(new) - len(kept),
+                received_at=now,
+            )
         )
-    )
-    db.flush()
-    return len(kept)
+    return sorted([*stored, *kept], key=lambda event: event.n)
 
 
 def stored_events(db: Session, trial_id: str) -> list[Event]:

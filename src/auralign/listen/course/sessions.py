@@ -130,9 +130,9 @@ def session_of(db: Session, session_id: str) -> SessionRow:
 def touch(db: Session, study: ListenStudy, sitting: SessionRow) -> None:
     """Note that the listener is here; trials that were given back meanwhile are open again."""
     sitting.last_seen_at = study.clock()
-    for trial in trials_of(db, sitting):
-        if trial.state == RELEASED:
-            set_state(db, trial, OPEN)
+    query = select(TrialRow).where(TrialRow.session_id == sitting.id, TrialRow.state == RELEASED)
+    for trial in db.execute(query).scalars():
+        set_state(db, trial, OPEN)
 
 
 def release_abandoned(db: Session, study: ListenStudy) -> int:
@@ -156,9 +156,7 @@ def advance(db: Session, study: ListenStudy, sitting: SessionRow) -> None:
     if not _passes_headphones(db, study, sitting):
         _end(study, sitting, SCREENED_OUT)
         return
-    draw_ahead(db, study, sitting)
-    db.flush()
-    trials = trials_of(db, sitting)
+    trials = draw_ahead(db, study, sitting)
     if not any(trial.state == OPEN for trial in trials):
         answered = any(t.state == ANSWERED and t.kind != Kind.HEADPHONES for t in trials)
         _end(study, sitting, FINISHED if answered else TOO_LATE)

@@ -29,8 +29,8 @@ VOID = "void"
 """Stands in a schedule where nothing was left to draw."""
 
 
-def draw_ahead(db: Session, study: ListenStudy, sitting: SessionRow) -> None:
-    """Draw trials of the sitting until `LOOK_AHEAD` are open or its schedule ends.
+def draw_ahead(db: Session, study: ListenStudy, sitting: SessionRow) -> list[TrialRow]:
+    """Draw trials of the sitting until `LOOK_AHEAD` are open or its schedule ends; returns all.
 
     Trials about clips wait for the headphone check, so that nobody who fails it takes a place. A
     place for which nothing is left stays empty.
@@ -52,6 +52,7 @@ def draw_ahead(db: Session, study: ListenStudy, sitting: SessionRow) -> None:
             db.add(drawn)
             trials.append(drawn)
     sitting.schedule = schedule
+    return trials
 
 
 def trials_of(db: Session, sitting: SessionRow) -> list[TrialRow]:
