@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -55,6 +56,14 @@ def test_a_closed_study_says_so(capsys, demo):
         assert json.loads(out)["changed"] is changed
     _, out, _ = output_of(capsys, "listen", "status", str(demo))
     assert "(closed)" in out
+
+
+def test_a_missing_package_names_the_extra(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "alembic", None)
+    code, _, err = output_of(capsys, "listen", "status", str(tmp_path))
+    assert code == 2
+    assert "'alembic' is needed here and not installed" in err
+    assert "auralign[listen]" in err
 
 
 def test_a_folder_without_settings_is_one_sentence(capsys, tmp_path):

@@ -110,6 +110,7 @@ def test_every_order_of_every_condition_has_a_cell(make_study):
         ({"test": {"type": "abb"}}, r"test\.type: expected one of .* \(did you mean 'ab'\?\)"),
         ({"test": {"type": "ab", "ties": True}}, r"test\.ties: unknown key \(did you mean 'tie'"),
         ({"design": {"trials": 2, "repeats": 3}}, "repeats .3. should not exceed trials .2."),
+        ({"checks": {"headphones": {"trials": 3}}}, "needed .5. should not exceed trials .3."),
         ({"design": {"gold": 1}}, r"design\.gold is 1, but checks\.gold has 0"),
     ],
 )

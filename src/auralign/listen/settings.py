@@ -113,6 +113,12 @@ class HeadphoneCheck(StrictModel):
     needed: int = Field(default=5, ge=1, le=12)
     attempts: int = Field(default=2, ge=1, le=5)
 
+    @model_validator(mode="after")
+    def _can_be_passed(self) -> HeadphoneCheck:
+        if self.needed > self.trials:
+            raise ValueError(f"needed ({self.needed}) should not exceed trials ({self.trials})")
+        return self
+
 
 class Checks(StrictModel):
     """Trials that look at the listener, not at the clips."""

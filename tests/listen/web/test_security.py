@@ -152,6 +152,20 @@ def test_a_header_does_not_make_a_sender_another_one(make_study, connect):
     assert replies == [200] * 10 + [429] * 2
 
 
+def test_a_sender_does_not_begin_sitting_after_sitting(make_study, connect):
+    study = make_study(limits={"sessions_per_minute": 2, "min_free_mb": 0})
+    for _ in range(2):
+        connect(study).begin("1")
+    with pytest.raises(ServerError, match="429 rate_limited"):
+        connect(study).begin("1")
+
+
+def test_the_cookie_of_a_page_with_tls_is_sent_with_tls_only(study, client):
+    client.http.base_url = "https://testserver"
+    told = client.http.get(client.resume_url, follow_redirects=False).headers["set-cookie"]
+    assert "Secure" in told
+
+
 def test_a_sender_may_go_on_after_a_while_and_another_one_at_once():
     now = [0.0]
     limiter = RateLimiter(2, clock=lambda: now[0])

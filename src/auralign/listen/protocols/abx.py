@@ -19,6 +19,7 @@ class AbxTest(PairTest):
     labels: ClassVar[Labels] = "abx"
     asks: ClassVar[str] = "Which one is the same as X?"
     descriptive: ClassVar[bool] = True
+    checkable: ClassVar[bool] = False
 
     def asked(self) -> tuple[Dimension, ...]:
         return self.dimensions or (Dimension(id="same_as_x", question=self.asks),)

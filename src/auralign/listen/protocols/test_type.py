@@ -20,7 +20,7 @@ from auralign.listen.protocols.questions import Question, Reply
 from auralign.types import Outcome, TrialProtocol
 
 Role = Literal["system", "reference", "anchor", "headphones"]
-Labels = Literal["letters", "numbers", "abx"]
+Labels = Literal["letters", "abx"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -153,7 +153,7 @@ def single_clips(stimuli: Sequence[Stimulus]) -> list[Condition]:
 def sets_of(stimuli: Sequence[Stimulus], size: int | None) -> list[Condition]:
     """For each prompt all sets of `size` systems' clips, or the set of all of them.
 
-    Raises ConfigError when no prompt has enough systems.
+    Raises ConfigError when no prompt has enough systems, or one has more than there are letters.
     """
     sets = [
         Condition(prompt, chosen)
@@ -161,6 +161,11 @@ def sets_of(stimuli: Sequence[Stimulus], size: int | None) -> list[Condition]:
         for chosen in itertools.combinations(clips.values(), size or len(clips))
         if len(chosen) > 1
     ]
+    if any(len(made.clips) > len(LETTERS) for made in sets):
+        raise ConfigError(
+            f"at most {len(LETTERS)} clips can be presented together: leave systems out, or give a "
+            "set_size where the type of test has one"
+        )
     if not sets:
         raise ConfigError(
             f"expected a prompt with clips of {size or 2} systems or more to present together, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -31,13 +31,14 @@ from auralign.listen.course.sessions import (
 from auralign.listen.course.trials import trials_of
 from auralign.listen.study import lock_study
 from auralign.listen.web.dependencies import (
-    COOKIE,
     OwnSittingDep,
     SittingDep,
     StudyDep,
     TabDep,
     body_of,
     csrf_token,
+    limit_sessions,
+    set_token,
 )
 
 router = APIRouter(prefix="/api")
@@ -55,14 +56,15 @@ class FailureIn(StrictModel):
     reason: str = Field(max_length=200)
 
 
-@router.post("/sessions", status_code=201)
+@router.post("/sessions", status_code=201, dependencies=[Depends(limit_sessions)])
 def begin(
+    request: Request,
     response: Response,
     study: StudyDep,
     sent: Annotated[StartIn, Depends(body_of(StartIn))],
 ) -> dict[str, str]:
     started = start_session(study, sent)
-    set_token(response, started.token)
+    set_token(request, response, started.token)
     return {
         "session": started.session,
         "csrf": csrf_token(study, started.session),
@@ -144,8 +146,3 @@ def clip(trial: str, name: str, study: StudyDep, session: SittingDep) -> FileRes
     )
     headers = {"etag": f'"{name}"', "last-modified": UNCHANGING}
     return FileResponse(file, media_type="audio/wav", headers=headers)
-
-
-def set_token(response: Response, token: str) -> None:
-    """Into a cookie that scripts cannot read and other sites do not send."""
-    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", path="/")

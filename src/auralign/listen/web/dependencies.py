@@ -7,12 +7,13 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from auralign.listen.course.sessions import find_session
 from auralign.listen.refusals import ForbiddenError, InvalidAnswerError
 from auralign.listen.study import ListenStudy
+from auralign.listen.web.guards import sender_of
 
 COOKIE = "auralign_listen"
 CSRF_HEADER = "X-CSRF-Token"
@@ -49,6 +50,11 @@ def tab_of(request: Request) -> str:
     return request.headers.get(TAB_HEADER, "")[:64]
 
 
+def limit_sessions(request: Request) -> None:
+    """Raise RateLimitedError where one sender begins too many sittings."""
+    request.app.state.session_limiter.take(sender_of(request.scope))
+
+
 SittingDep = Annotated[str, Depends(sitting_of)]
 OwnSittingDep = Annotated[str, Depends(own_sitting_of)]
 TabDep = Annotated[str, Depends(tab_of)]
@@ -58,6 +64,12 @@ def csrf_token(study: ListenStudy, session: str) -> str:
     """What a page of the sitting sends back with every change; other sites cannot read it."""
     message = f"csrf:{session}".encode()
     return hmac.new(bytes.fromhex(study.secret), message, hashlib.sha256).hexdigest()
+
+
+def set_token(request: Request, response: Response, token: str) -> None:
+    """Into a cookie that scripts cannot read and other sites do not send."""
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", path="/", secure=secure)
 
 
 def body_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:

@@ -19,8 +19,14 @@ from auralign.listen.course.sessions import (
 )
 from auralign.listen.course.withdrawal import withdraw
 from auralign.listen.study import ListenStudy
-from auralign.listen.web.api import set_token
-from auralign.listen.web.dependencies import COOKIE, SittingDep, StudyDep, csrf_token
+from auralign.listen.web.dependencies import (
+    COOKIE,
+    SittingDep,
+    StudyDep,
+    csrf_token,
+    limit_sessions,
+    set_token,
+)
 
 router = APIRouter(default_response_class=HTMLResponse)
 PLATFORM_IDS = (
@@ -58,13 +64,13 @@ def welcome(request: Request, study: StudyDep) -> HTMLResponse:
     return _page("consent.html.jinja", study, ids=ids)
 
 
-@router.post("/start")
-def start(study: StudyDep, form: FormDep) -> RedirectResponse:
+@router.post("/start", dependencies=[Depends(limit_sessions)])
+def start(request: Request, study: StudyDep, form: FormDep) -> RedirectResponse:
     ids = {name: str(form[name])[:MAX_ID] for name in PLATFORM_IDS if name in form}
     version = str(form.get("consent_version", ""))
     started = start_session(study, StartIn(consent_version=version, agreed=True, platform_ids=ids))
     response = RedirectResponse(f"/begin/{started.withdrawal_token}", status_code=303)
-    set_token(response, started.token)
+    set_token(request, response, started.token)
     return response
 
 
@@ -87,10 +93,10 @@ def done(study: StudyDep, session: SittingDep) -> HTMLResponse:
 
 
 @router.get("/resume/{token}")
-def resume(token: str, study: StudyDep) -> RedirectResponse:
+def resume(request: Request, token: str, study: StudyDep) -> RedirectResponse:
     study.database.read(lambda db: find_session(db, token).id)
     response = RedirectResponse("/listen", status_code=303)
-    set_token(response, token)
+    set_token(request, response, token)
     return response
 
 
