@@ -144,10 +144,7 @@ def _stimulus_row(clip: Prepared) -> StimulusRow:
 
 
 def _add_design(session: Session, settings: TestSettings, prepared: Sequence[Prepared]) -> None:
-    stimuli = [
-        Stimulus(clip.clip_id, clip.prompt_id, clip.system, clip.role, clip.duration_s)
-        for clip in prepared
-    ]
+    stimuli = [Stimulus(clip.clip_id, clip.prompt_id, clip.system, clip.role) for clip in prepared]
     rows = [_condition_row("main", c, None) for c in settings.test.conditions(stimuli)]
     orders = [len(settings.test.orders(len(row.clips))) for row in rows]
     rows += _check_rows(settings, stimuli)

@@ -32,6 +32,7 @@ from auralign.listen.refusals import (
     StaleTabError,
     StudyFullError,
 )
+from auralign.listen.settings import TestSettings
 from auralign.listen.store.tables import (
     AnswerRow,
     ConditionRow,
@@ -174,30 +175,34 @@ def _check_room(study: ListenStudy) -> None:
 
 
 def _add_session(db: Session, study: ListenStudy, sent: StartIn, started: Started) -> None:
-    row, settings = lock_study(db), study.settings
+    row = lock_study(db)
     release_abandoned(db, study)
     n_before = db.execute(select(func.count()).select_from(SessionRow)).scalar_one()
-    most = settings.design.max_listeners
+    most = study.settings.design.max_listeners
     if row.closed_at is not None or (most is not None and n_before >= most):
         raise StudyFullError("this study has all the listeners it needs: thank you for coming")
-    check, now = settings.checks.headphones, study.clock()
-    rng = np.random.default_rng([settings.seed, n_before + 1])
-    schedule = draw_schedule(
-        settings.design,
-        n_headphones=check.trials if check else 0,
-        n_training=settings.design.training,
-        rng=rng,
-    )
-    sitting = SessionRow(
-        number=n_before + 1,
+    sitting = _new_sitting(study, sent, started, n_before + 1)
+    db.add(sitting)
+    db.flush()
+    if sent.platform_ids:
+        db.add(PlatformIdRow(session_id=started.session, ids=dict(sent.platform_ids)))
+    advance(db, study, sitting)
+    if sitting.state == TOO_LATE:
+        raise StudyFullError("everything has been answered already: thank you for coming")
+
+
+def _new_sitting(study: ListenStudy, sent: StartIn, started: Started, number: int) -> SessionRow:
+    settings, now = study.settings, study.clock()
+    return SessionRow(
+        number=number,
         id=started.session,
         token_hash=hash_token(started.token),
         withdrawal_hash=hash_token(started.withdrawal_token),
         state=RUNNING,
         tab=None,
-        schedule=list(schedule),
+        schedule=_schedule(settings, number),
         headphone_attempts=0,
-        question_order=n_before % len(settings.test.question_orders()),
+        question_order=(number - 1) % len(settings.test.question_orders()),
         consent_version=settings.consent.version,
         consent_hash=hashlib.sha256(settings.consent.text.encode()).hexdigest(),
         consented_at=now,
@@ -208,13 +213,18 @@ def _add_session(db: Session, study: ListenStudy, sent: StartIn, started: Starte
         last_seen_at=now,
         finished_at=None,
     )
-    db.add(sitting)
-    db.flush()
-    if sent.platform_ids:
-        db.add(PlatformIdRow(session_id=started.session, ids=dict(sent.platform_ids)))
-    advance(db, study, sitting)
-    if sitting.state == TOO_LATE:
-        raise StudyFullError("everything has been answered already: thank you for coming")
+
+
+def _schedule(settings: TestSettings, number: int) -> list[str]:
+    check = settings.checks.headphones
+    return list(
+        draw_schedule(
+            settings.design,
+            n_headphones=check.trials if check else 0,
+            n_training=settings.design.training,
+            rng=np.random.default_rng([settings.seed, number]),
+        )
+    )
 
 
 def _passes_headphones(db: Session, study: ListenStudy, sitting: SessionRow) -> bool:

@@ -26,13 +26,12 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Stimulus:
-    """A clip of the study, as the design sees it; lengths are in seconds."""
+    """A clip of the study, as the design sees it."""
 
     clip_id: str
     prompt_id: str
     system: str
     role: Role
-    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
