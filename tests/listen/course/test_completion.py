@@ -4,6 +4,8 @@ import pytest
 
 from auralign.listen.simulate.client import ServerError
 
+pytestmark = pytest.mark.slow
+
 
 def test_there_is_no_code_before_the_last_answer(make_study, connect, listen, fitting_replies):
     client = connect(make_study(design={"trials": 2}))

@@ -84,6 +84,25 @@ def test_a_second_answer_to_a_trial_is_told_the_first_one(study, client, listen)
     assert len(answers(study)) == 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"key": "a-key-of-the-page-1", "replies": {}, "ms": 1}',
+        b'{"key": "a-key-of-the-page-1", "replies": {"overall": {"value": "C"}}, "ms": 1}',
+        b'{"key": "a-key-of-the-page-1", "replies": {"overall": {"value": "A"}}, "ms": NaN}',
+        b'{"key": "short", "replies": {"overall": {"value": "A"}}, "ms": 1}',
+        b'{"key": "a-key-of-the-page-1", "replies": {"overall": {"value": "A"}}, "ms": 1, "x": 1}',
+    ],
+)
+def test_a_body_that_is_no_answer_is_refused_and_nothing_is_stored(study, client, body):
+    path = f"/api/trials/{client.trial()['trial']}/answer"
+    response = client.http.post(path, content=body, headers={"X-CSRF-Token": client.csrf})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_answer")
+    assert answers(study) == []
+
+
 def test_of_two_answers_that_race_one_wins_and_the_other_tab_is_told(study, client, listen):
     trial = client.trial()
     heard, outcomes = listen(trial), []

@@ -6,6 +6,8 @@ from sqlalchemy import select
 from auralign.listen.simulate.client import ServerError
 from auralign.listen.store.tables import AnswerRow
 
+pytestmark = pytest.mark.slow
+
 AB = {"overall": {"value": "A"}}
 
 

@@ -16,6 +16,8 @@ from auralign.listen.store.tables import (
     TrialRow,
 )
 
+pytestmark = pytest.mark.slow
+
 AB = {"overall": {"value": "A"}}
 
 

@@ -16,6 +16,8 @@ from auralign.listen.store.tables import SessionRow, TrialRow
 from auralign.stats.raters.checks import check_pass_rates
 from auralign.types import Outcome
 
+pytestmark = pytest.mark.slow
+
 TEXT = "=1+1 & 100 % \N{GRINNING FACE} \N{ARABIC LETTER BEH} a\x00b \"quoted\", 'x'\r\n-end"
 ASKS = {
     "type": "ab",

@@ -12,6 +12,8 @@ from auralign.listen.outcome.screening import screen
 from auralign.listen.simulate.client import ServerError
 from auralign.listen.store.tables import AuditRow, TrialRow
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tuned_wins(make_study, connect, listen):

@@ -6,6 +6,8 @@ from sqlalchemy import func, select
 from auralign.listen.outcome.screening import screen
 from auralign.listen.store.tables import AnswerRow, VerdictRow
 
+pytestmark = pytest.mark.slow
+
 
 def verdicts(study):
     rows = study.database.read(lambda db: list(db.execute(select(VerdictRow)).scalars()))

@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_consent_leads_to_instructions_and_the_test(make_study, connect, finish):
     study = make_study(instructions="Put your headphones on.")

@@ -8,6 +8,8 @@ from auralign.listen.simulate.client import ServerError
 from auralign.listen.store.tables import AuditRow
 from auralign.listen.web.guards import RateLimiter
 
+pytestmark = pytest.mark.slow
+
 AB = {"overall": {"value": "A"}}
 
 
