@@ -40,6 +40,8 @@ def test_simulated_listeners_go_through_and_become_a_study(capsys, demo, tmp_pat
     assert set(simulation["outcomes"]) <= {"finished", "left"}
     code, out, _ = output_of(capsys, "listen", "status", str(demo), "--simulated", "--json")
     assert json.loads(out)["answers"] == simulation["answers"]
+    # Looking for people makes a database for them, in which there is nobody.
+    assert json.loads(output_of(capsys, "listen", "status", str(demo), "--json")[1])["answers"] == 0
     target = tmp_path / "study"
     code, out, err = output_of(
         capsys, "listen", "export", str(demo), "--out", str(target), "--json"

@@ -147,7 +147,7 @@ def export(
 
     Where only simulated listeners have answered, theirs are written, and the study says so.
     """
-    study = _open(console, folder, db, simulated or _only_simulated(folder, db))
+    study = _open_answers(console, folder, db, simulated)
     from auralign.listen.outcome.export import export_study
     from auralign.listen.outcome.screening import screen
 
@@ -205,10 +205,15 @@ def _require_extra() -> None:
             raise MissingExtraError(package, "listen") from None
 
 
-def _only_simulated(folder: Path, db: str | None) -> bool:
-    """Whether there is a database of simulated listeners, and none of people."""
-    people = (folder / "listen.sqlite").exists()
-    return db is None and not people and (folder / "simulated.sqlite").exists()
+def _open_answers(console: Console, folder: Path, db: str | None, simulated: bool) -> ListenStudy:
+    """The answers of people; those of simulated listeners where no people came, but they did."""
+    study = _open(console, folder, db, simulated)
+    from auralign.listen.outcome.progress import has_listeners
+
+    if db is not None or has_listeners(study) or not (folder / "simulated.sqlite").exists():
+        return study
+    study.close()
+    return _open(console, folder, None, True)
 
 
 def _fields(record: object) -> dict[str, object]:

@@ -54,6 +54,11 @@ def progress(study: ListenStudy) -> Progress:
     return study.database.write(work)
 
 
+def has_listeners(study: ListenStudy) -> bool:
+    """Whether anybody has begun the test."""
+    return study.database.read(lambda db: db.execute(select(SessionRow.id)).first() is not None)
+
+
 def close(study: ListenStudy) -> bool:
     """Let nobody begin any more; who has begun may finish. False when it was closed already."""
 
