@@ -75,11 +75,13 @@ export class Player {
 
   /** Repeat from `low` to `high` [s]; null plays to the end. Longer than a clip means its end. */
   setLoop(loop) {
+    const { playing } = this;
     this.tick();
     const at = this.position();
-    this.loop = loop;
+    this.#stop();
+    Object.assign(this, { at, loop });
     this.onEvent("loop", loop === null ? {} : { at: loop.low, to: loop.high });
-    if (!this.playing) return;
+    if (!playing) return;
     const beyond = loop !== null && at >= Math.min(loop.high, this.buffers[this.clip].duration);
     this.#begin("seek", this.clip, beyond ? loop.low : at);
   }
