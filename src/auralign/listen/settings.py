@@ -52,6 +52,7 @@ class Playback(StrictModel):
     must_listen   share of every clip that has to be heard before an answer; 0 asks for none
     if_unheard    refuse such an answer, or store and flag it
     restart       switching starts a clip from its beginning, not where the other one was
+    expose_level  lets a program that drives the page read the level of the sound, for tests
     """
 
     must_listen: float = Field(default=1.0, ge=0, le=1)
@@ -59,6 +60,7 @@ class Playback(StrictModel):
     restart: bool = False
     loop: bool = True
     fade_ms: float = Field(default=5.0, ge=0, le=50)
+    expose_level: bool = False
 
 
 class Design(StrictModel):
@@ -69,6 +71,7 @@ class Design(StrictModel):
     training                trials before, whose answers are kept apart
     repeats                 trials that ask again what was asked, for consistency
     gold, traps             how many of those below `checks` each listener meets
+    rest_every              main trials after which a break is offered; null offers none
     abandoned_after_min     silence after which a listener's open trials go back
     """
 
@@ -78,6 +81,7 @@ class Design(StrictModel):
     repeats: int = Field(default=0, ge=0, le=50)
     gold: int = Field(default=0, ge=0, le=20)
     traps: int = Field(default=0, ge=0, le=20)
+    rest_every: int | None = Field(default=20, ge=1)
     max_listeners: int | None = Field(default=None, ge=1)
     abandoned_after_min: float = Field(default=30.0, gt=0)
 

@@ -134,7 +134,7 @@ def test_a_refresh_shows_the_same_trial_with_the_same_sides_and_keeps_events(cli
     # The same batch comes again when its receipt was lost.
     assert client.http.post(path, json={"events": events}, headers=headers).json() == {"stored": 1}
     after = client.trial()
-    assert after["resume"] == {"n": 1, "ms": 100.0}
+    assert after["resume"] == {"n": 1, "ms": 100.0, "heard": [[], []]}
     assert {**after, "resume": before["resume"]} == before
 
 

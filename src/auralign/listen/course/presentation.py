@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from auralign.listen.course.clips import played_clips
 from auralign.listen.course.events import stored_events
 from auralign.listen.course.media import media_name
+from auralign.listen.course.telemetry import Span, listening
 from auralign.listen.course.trials import ANSWERED, OPEN, VOID, current_trial, trials_of
 from auralign.listen.design.schedule import Kind
 from auralign.listen.material.headphones import N_INTERVALS
@@ -38,15 +39,23 @@ class ShownClip:
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Where the page's numbering of events and its clock go on after a refresh."""
+    """Where a page goes on after a refresh.
+
+    n, ms   the next number of an event, and the clock
+    heard   what was heard of each clip so far, as spans [s]
+    """
 
     n: int
     ms: float
+    heard: tuple[tuple[Span, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """One trial for the page. `part` is headphones, training or main, whatever else it is."""
+    """One trial for the page. `part` is headphones, training or main, whatever else it is.
+
+    `rest` says that a break is offered before it.
+    """
 
     trial: str
     type: str
@@ -58,6 +67,7 @@ class Presentation:
     questions: tuple[Question, ...]
     playback: Playback
     resume: ResumePoint
+    rest: bool
     prefetch: tuple[str, ...]
     options: dict[str, Any]
 
@@ -71,7 +81,6 @@ def present(db: Session, study: ListenStudy, sitting: SessionRow) -> Presentatio
     if trial.shown_at is None:
         trial.shown_at = study.clock()
     waiting = [t for t in trials if t.state == OPEN and t is not trial]
-    events = stored_events(db, trial.id)
     condition = db.get_one(ConditionRow, trial.condition_id)
     prompt = db.get(PromptRow, condition.prompt_id)
     headphones = trial.kind == Kind.HEADPHONES
@@ -85,9 +94,8 @@ def present(db: Session, study: ListenStudy, sitting: SessionRow) -> Presentatio
         clips=_shown_clips(db, study, trial),
         questions=questions_of(study, sitting, trial),
         playback=study.settings.playback,
-        resume=ResumePoint(
-            n=max((e.n for e in events), default=-1) + 1, ms=max((e.ms for e in events), default=0)
-        ),
+        resume=_resume_point(db, study, trial),
+        rest=_rests_before(study, trials),
         prefetch=tuple(c.url for t in waiting for c in _shown_clips(db, study, t)),
         options={} if headphones else _page_options(study),
     )
@@ -116,6 +124,26 @@ def _shown_clips(db: Session, study: ListenStudy, trial: TrialRow) -> tuple[Show
         )
         for clip in played_clips(db, study, trial)
     )
+
+
+def _resume_point(db: Session, study: ListenStudy, trial: TrialRow) -> ResumePoint:
+    events = stored_events(db, trial.id)
+    durations = [clip.duration_s for clip in played_clips(db, study, trial)]
+    ms = max((event.ms for event in events), default=0.0)
+    heard = listening(events, durations, ms)
+    return ResumePoint(
+        n=max((event.n for event in events), default=-1) + 1,
+        ms=ms,
+        heard=tuple(clip.spans for clip in heard.clips),
+    )
+
+
+def _rests_before(study: ListenStudy, trials: Sequence[TrialRow]) -> bool:
+    """Whether a round number of trials, without training and headphone check, is answered."""
+    every = study.settings.design.rest_every
+    apart = (Kind.HEADPHONES, Kind.TRAINING)
+    answered = sum(t.state == ANSWERED and t.kind not in apart for t in trials)
+    return every is not None and answered > 0 and answered % every == 0
 
 
 def _page_options(study: ListenStudy) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.responses import Response
 
 from auralign.listen.refusals import NotFoundError, Refusal
 from auralign.listen.store.audit import note
@@ -31,16 +34,33 @@ def create_app(study: ListenStudy) -> FastAPI:
     app.add_exception_handler(Refusal, _refuse)
     for router in (api.router, api.media, pages.router):
         app.include_router(router)
+    app.mount("/static", StaticFiles(packages=[("auralign.listen.web", "static")]))
+    app.add_exception_handler(HTTPException, _refuse_unrouted)
     return app
 
 
-def _refuse(request: Request, error: Exception) -> JSONResponse:
+def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal), "registered for refusals only"
     if isinstance(error, NotFoundError):
         # A path that was made up is worth knowing about; whose it was is not kept.
         note(request.app.state.study.database, "not_found", {"route": _route(request)})
     headers = {"Retry-After": "2"} if error.status in (429, 503) else None
+    if _is_for_a_person(request):
+        return pages.refusal_page(request.app.state.study, str(error), error.status)
     return JSONResponse(refusal_document(error), error.status, headers)
+
+
+def _refuse_unrouted(request: Request, error: Exception) -> Response:
+    """An address or a method that no route has."""
+    assert isinstance(error, HTTPException), "registered for them only"
+    if _is_for_a_person(request):
+        return pages.refusal_page(request.app.state.study, "look at the address", error.status_code)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+def _is_for_a_person(request: Request) -> bool:
+    """Whether a browser asks for a page; its scripts ask for JSON."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _route(request: Request) -> str:

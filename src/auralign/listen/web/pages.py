@@ -39,6 +39,15 @@ PLATFORM_IDS = (
     "turkSubmitTo",
 )
 MAX_ID = 200
+REFUSED = {
+    401: ("Who are you?", "/"),
+    403: ("This is closed", None),
+    404: ("There is nothing here", "/"),
+    409: ("This is not possible now", "/listen"),
+    429: ("One moment", "/listen"),
+    503: ("One moment", "/listen"),
+}
+"""Title and way back of the page for a refusal, by its status."""
 
 templates = Environment(
     loader=PackageLoader("auralign.listen.web"),
@@ -75,8 +84,11 @@ def start(request: Request, study: StudyDep, form: FormDep) -> RedirectResponse:
 
 
 @router.get("/begin/{withdrawal_token}")
-def instructions(withdrawal_token: str, study: StudyDep, session: SittingDep) -> HTMLResponse:
-    return _page("instructions.html.jinja", study, withdrawal_token=withdrawal_token)
+def instructions(
+    request: Request, withdrawal_token: str, study: StudyDep, session: SittingDep
+) -> HTMLResponse:
+    links = {"token": request.cookies[COOKIE], "withdrawal_token": withdrawal_token}
+    return _page("instructions.html.jinja", study, **links)
 
 
 @router.get("/listen")
@@ -110,6 +122,15 @@ def withdraw_now(token: str, study: StudyDep) -> HTMLResponse:
     n_answers = withdraw(study, token)
     response = _page("withdraw.html.jinja", study, token=token, n_answers=n_answers)
     response.delete_cookie(COOKIE)
+    return response
+
+
+def refusal_page(study: ListenStudy, message: str, status: int) -> HTMLResponse:
+    """What a person sees in place of a page; it leads back where something can be done."""
+    title, way_back = REFUSED.get(status, ("This did not work", "/"))
+    values = {"title": title, "message": message, "way_back": way_back}
+    response = _page("refusal.html.jinja", study, **values)
+    response.status_code = status
     return response
 
 
