@@ -141,8 +141,6 @@ def completion(study: StudyDep, session: OwnSittingDep) -> Completion:
 
 @media.get("/media/{trial}/{name}")
 def clip(trial: str, name: str, study: StudyDep, session: SittingDep) -> FileResponse:
-    file = study.database.read(
-        lambda db: media_file(db, study, session_of(db, session), trial, name)
-    )
+    file = study.database.read(lambda db: media_file(db, study, session, trial, name))
     headers = {"etag": f'"{name}"', "last-modified": UNCHANGING}
     return FileResponse(file, media_type="audio/wav", headers=headers)

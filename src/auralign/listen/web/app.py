@@ -30,6 +30,7 @@ def create_app(study: ListenStudy) -> FastAPI:
     )
     app = FastAPI(title=study.settings.name, docs_url=None, redoc_url=None, middleware=[guard])
     app.state.study = study
+    app.state.sittings = {}
     app.state.session_limiter = RateLimiter(limits.sessions_per_minute)
     app.add_exception_handler(Refusal, _refuse)
     for router in (api.router, api.media, pages.router):

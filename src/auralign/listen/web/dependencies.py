@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ValidationError
 
 from auralign.listen.course.sessions import find_session
@@ -18,11 +19,13 @@ from auralign.listen.web.guards import sender_of
 COOKIE = "auralign_listen"
 CSRF_HEADER = "X-CSRF-Token"
 TAB_HEADER = "X-Tab"
+MAX_KNOWN = 10_000
+"""Tokens that are remembered at once."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def study_of(request: Request) -> ListenStudy:
+async def study_of(request: Request) -> ListenStudy:
     study: ListenStudy = request.app.state.study
     return study
 
@@ -30,13 +33,23 @@ def study_of(request: Request) -> ListenStudy:
 StudyDep = Annotated[ListenStudy, Depends(study_of)]
 
 
-def sitting_of(request: Request, study: StudyDep) -> str:
-    """The id of the sitting that the cookie belongs to."""
-    token = request.cookies.get(COOKIE)
-    return study.database.read(lambda db: find_session(db, token).id)
+async def sitting_of(request: Request, study: StudyDep) -> str:
+    """The id of the sitting that the cookie belongs to.
+
+    That never changes, so it is looked up once; whether the listener has withdrawn since is looked
+    at with the sitting.
+    """
+    token, known = request.cookies.get(COOKIE), request.app.state.sittings
+    if token not in known:
+        found = await run_in_threadpool(study.database.read, lambda db: find_session(db, token).id)
+        if len(known) >= MAX_KNOWN:
+            known.clear()
+        known[token] = found
+    session: str = known[token]
+    return session
 
 
-def own_sitting_of(
+async def own_sitting_of(
     request: Request, study: StudyDep, session: Annotated[str, Depends(sitting_of)]
 ) -> str:
     """The sitting, for requests that change something: they carry the token of the page."""
@@ -46,11 +59,11 @@ def own_sitting_of(
     return session
 
 
-def tab_of(request: Request) -> str:
+async def tab_of(request: Request) -> str:
     return request.headers.get(TAB_HEADER, "")[:64]
 
 
-def limit_sessions(request: Request) -> None:
+async def limit_sessions(request: Request) -> None:
     """Raise RateLimitedError where one sender begins too many sittings."""
     request.app.state.session_limiter.take(sender_of(request.scope))
 
