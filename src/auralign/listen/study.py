@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from auralign.data import StudyFolder, read_yaml
 from auralign.errors import ConfigError, DataError
 from auralign.listen.material.prepare import Prepared, prepared_clips
+from auralign.listen.plan import Plan, read_plan
 from auralign.listen.protocols import Condition, Stimulus
 from auralign.listen.settings import CheckTrial, TestSettings
 from auralign.listen.store.database import Database
@@ -48,6 +49,7 @@ class ListenStudy:
     settings: TestSettings
     stimuli: StudyFolder
     database: Database
+    plan: Plan
     secret: str
     simulated: bool
     clock: Clock
@@ -79,11 +81,21 @@ def open_study(
     stimuli = StudyFolder.open(folder / "stimuli")
     texts = {prompt.id: prompt.text for prompt in stimuli.prompts()}
     secret = database.write(lambda s: _fill(s, settings, simulated, prepared, texts, clock()))
-    return ListenStudy(folder, settings, stimuli, database, secret, simulated, clock)
+    plan = database.read(read_plan)
+    return ListenStudy(folder, settings, stimuli, database, plan, secret, simulated, clock)
 
 
-def lock_study(session: Session) -> StudyRow:
-    """The study's row, held until the transaction ends: writers come one after another."""
+def lock_study(session: Session) -> None:
+    """Hold the study's row until the transaction ends: writers come one after another.
+
+    In SQLite a transaction that writes has waited for its turn when it begins.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(select(StudyRow.id).with_for_update())
+
+
+def study_row(session: Session) -> StudyRow:
+    """The study's row, held like that."""
     return session.execute(select(StudyRow).with_for_update()).scalar_one()
 
 

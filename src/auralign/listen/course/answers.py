@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from auralign.data import StrictModel
@@ -23,7 +23,7 @@ from auralign.listen.course.telemetry import (
     Listening,
     listening,
 )
-from auralign.listen.course.trials import ANSWERED, FAILED, OPEN, RELEASED, set_state
+from auralign.listen.course.trials import ANSWERED, FAILED, OPEN, RELEASED, set_state, trials_of
 from auralign.listen.design.schedule import Kind
 from auralign.listen.protocols.questions import Reply, check_replies
 from auralign.listen.refusals import (
@@ -82,13 +82,13 @@ def record_answer(
     def work(db: Session) -> Receipt:
         lock_study(db)
         sitting = session_of(db, session_id)
-        trial = trial_of(db, sitting, trial_id)
-        stored = db.get(AnswerRow, trial_id)
+        trials = trials_of(db, sitting)
+        trial = trial_in(trials, trial_id)
+        stored = _stored(db, trial, sent)
         if stored is None:
-            _check_key_is_new(db, session_id, sent)
             stored = _store(db, study, sitting, trial, sent)
-        else:
-            _check_same(stored, sent)
+            touch(db, study, sitting, trials)
+            advance(db, study, sitting, trials)
         stale = sitting.tab is not None and sitting.tab != tab
         return Receipt(trial_id, stored.key, stored.received_at, sitting.state, stale)
 
@@ -101,8 +101,9 @@ def record_events(study: ListenStudy, session_id: str, trial_id: str, sent: Even
     def work(db: Session) -> int:
         lock_study(db)
         sitting = session_of(db, session_id)
-        trial = trial_of(db, sitting, trial_id)
-        touch(db, study, sitting)
+        trials = trials_of(db, sitting)
+        trial = trial_in(trials, trial_id)
+        touch(db, study, sitting, trials)
         if trial.state == OPEN:
             return len(store_events(db, trial_id, sent, study.clock()))
         return len(stored_events(db, trial_id))
@@ -119,30 +120,41 @@ def replace_failed(study: ListenStudy, session_id: str, trial_id: str, reason: s
     def work(db: Session) -> bool:
         lock_study(db)
         sitting = session_of(db, session_id)
-        trial = trial_of(db, sitting, trial_id)
+        trials = trials_of(db, sitting)
+        trial = trial_in(trials, trial_id)
         if trial.state != OPEN:
             raise ConflictError("this trial is not open: ask for the current one")
-        failures = select(TrialRow).where(
-            TrialRow.session_id == session_id, TrialRow.state == FAILED
-        )
         detail = {"trial": trial_id, "reason": reason}
         db.add(AuditRow(what="clip_failed", detail=detail, at=study.clock()))
-        if len(db.execute(failures).all()) >= MAX_FAILURES:
+        if sum(t.state == FAILED for t in trials) >= MAX_FAILURES:
             return False
         set_state(db, trial, FAILED)
-        db.flush()
-        advance(db, study, sitting)
+        advance(db, study, sitting, trials)
         return True
 
     return study.database.write(work)
 
 
-def trial_of(db: Session, sitting: SessionRow, trial_id: str) -> TrialRow:
-    """A trial of this sitting; NotFoundError for one of another and for none alike."""
-    trial = db.get(TrialRow, trial_id)
-    if trial is None or trial.session_id != sitting.id:
-        raise NotFoundError("there is no such trial in this sitting")
-    return trial
+def trial_in(trials: Sequence[TrialRow], trial_id: str) -> TrialRow:
+    """A trial of a sitting; NotFoundError for one of another and for none alike."""
+    for trial in trials:
+        if trial.id == trial_id:
+            return trial
+    raise NotFoundError("there is no such trial in this sitting")
+
+
+def _stored(db: Session, trial: TrialRow, sent: AnswerIn) -> AnswerRow | None:
+    """The trial's answer, if there is one; then it has to be the one that was sent."""
+    query = select(AnswerRow).where(
+        AnswerRow.session_id == trial.session_id,
+        or_(AnswerRow.trial_id == trial.id, AnswerRow.key == sent.key),
+    )
+    found = {row.trial_id: row for row in db.execute(query).scalars()}
+    if trial.id in found:
+        _check_same(found[trial.id], sent)
+    elif found:
+        raise KeyReusedError("this key belongs to another trial: make a new one for each answer")
+    return found.get(trial.id)
 
 
 def _check_same(stored: AnswerRow, sent: AnswerIn) -> None:
@@ -154,12 +166,6 @@ def _check_same(stored: AnswerRow, sent: AnswerIn) -> None:
         raise KeyReusedError("this key came with another answer before: the first one stays")
 
 
-def _check_key_is_new(db: Session, session_id: str, sent: AnswerIn) -> None:
-    query = select(AnswerRow).where(AnswerRow.session_id == session_id, AnswerRow.key == sent.key)
-    if db.execute(query).first() is not None:
-        raise KeyReusedError("this key belongs to another trial: make a new one for each answer")
-
-
 def _store(
     db: Session, study: ListenStudy, sitting: SessionRow, trial: TrialRow, sent: AnswerIn
 ) -> AnswerRow:
@@ -169,7 +175,7 @@ def _store(
     check_replies(questions_of(study, sitting, trial), sent.replies, len(trial.presented))
     events = EventsIn(events=sent.events, dropped=sent.dropped)
     kept = store_events(db, trial.id, events, now)
-    clips = played_clips(db, study, trial)
+    clips = played_clips(study, trial)
     heard = listening(kept, [clip.duration_s for clip in clips], sent.ms)
     flags = _unheard(study.settings.playback, trial, clips, heard)
     # A simulated listener's time is simulated too.
@@ -191,8 +197,6 @@ def _store(
     )
     db.add(answer)
     set_state(db, trial, ANSWERED)
-    touch(db, study, sitting)
-    advance(db, study, sitting)
     return answer
 
 

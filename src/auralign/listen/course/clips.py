@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from auralign.listen.design.schedule import Kind
 from auralign.listen.protocols.test_type import LETTERS
-from auralign.listen.store.tables import ConditionRow, StimulusRow, TrialRow
+from auralign.listen.store.tables import StimulusRow, TrialRow
 from auralign.listen.study import ListenStudy
 
 
@@ -27,15 +24,18 @@ class PlayedClip:
     sound_s: float
 
 
-def played_clips(db: Session, study: ListenStudy, trial: TrialRow) -> list[PlayedClip]:
+def played_clips(study: ListenStudy, trial: TrialRow) -> list[PlayedClip]:
     """The trial's stimuli in the order of presentation, then its named reference."""
-    condition = db.get_one(ConditionRow, trial.condition_id)
-    ids = [*trial.presented, *([condition.reference] if condition.reference else [])]
-    query = select(StimulusRow).where(StimulusRow.clip_id.in_(ids))
-    rows = {row.clip_id: row for row in db.execute(query).scalars()}
+    reference = study.plan.conditions[trial.condition_id].reference
+    ids = [*trial.presented, *([reference] if reference else [])]
     labels = _labels(study, trial)
     return [
-        _played(i, labels[i] if i < len(labels) else "Reference", i < len(labels), rows[clip])
+        _played(
+            i,
+            labels[i] if i < len(labels) else "Reference",
+            i < len(labels),
+            study.plan.stimuli[clip],
+        )
         for i, clip in enumerate(ids)
     ]
 

@@ -17,7 +17,7 @@ from auralign.listen.design.schedule import Kind
 from auralign.listen.material.headphones import N_INTERVALS
 from auralign.listen.protocols.questions import Option, Question
 from auralign.listen.settings import Playback
-from auralign.listen.store.tables import ConditionRow, PromptRow, SessionRow, TrialRow
+from auralign.listen.store.tables import SessionRow, TrialRow
 from auralign.listen.study import ListenStudy
 
 HEADPHONE_QUESTIONS = {
@@ -81,8 +81,7 @@ def present(db: Session, study: ListenStudy, sitting: SessionRow) -> Presentatio
     if trial.shown_at is None:
         trial.shown_at = study.clock()
     waiting = [t for t in trials if t.state == OPEN and t is not trial]
-    condition = db.get_one(ConditionRow, trial.condition_id)
-    prompt = db.get(PromptRow, condition.prompt_id)
+    prompt = study.plan.conditions[trial.condition_id].prompt_id
     headphones = trial.kind == Kind.HEADPHONES
     return Presentation(
         trial=trial.id,
@@ -90,13 +89,13 @@ def present(db: Session, study: ListenStudy, sitting: SessionRow) -> Presentatio
         part=trial.kind if trial.kind in (Kind.HEADPHONES, Kind.TRAINING) else "main",
         number=1 + sum(t.state == ANSWERED for t in trials),
         of=sum(kind != VOID for kind in sitting.schedule),
-        prompt=prompt.text if prompt else "",
-        clips=_shown_clips(db, study, trial),
+        prompt=study.plan.prompts.get(prompt, ""),
+        clips=_shown_clips(study, trial),
         questions=questions_of(study, sitting, trial),
         playback=study.settings.playback,
         resume=_resume_point(db, study, trial),
         rest=_rests_before(study, trials),
-        prefetch=tuple(c.url for t in waiting for c in _shown_clips(db, study, t)),
+        prefetch=tuple(c.url for t in waiting for c in _shown_clips(study, t)),
         options={} if headphones else _page_options(study),
     )
 
@@ -113,7 +112,7 @@ def questions_of(study: ListenStudy, sitting: SessionRow, trial: TrialRow) -> tu
     return tuple(questions[i] for i in orders[sitting.question_order % len(orders)])
 
 
-def _shown_clips(db: Session, study: ListenStudy, trial: TrialRow) -> tuple[ShownClip, ...]:
+def _shown_clips(study: ListenStudy, trial: TrialRow) -> tuple[ShownClip, ...]:
     return tuple(
         ShownClip(
             index=clip.index,
@@ -122,13 +121,13 @@ def _shown_clips(db: Session, study: ListenStudy, trial: TrialRow) -> tuple[Show
             url=f"/media/{trial.id}/{media_name(study.secret, trial.id, clip.index)}",
             duration_s=round(clip.duration_s, 3),
         )
-        for clip in played_clips(db, study, trial)
+        for clip in played_clips(study, trial)
     )
 
 
 def _resume_point(db: Session, study: ListenStudy, trial: TrialRow) -> ResumePoint:
     events = stored_events(db, trial.id)
-    durations = [clip.duration_s for clip in played_clips(db, study, trial)]
+    durations = [clip.duration_s for clip in played_clips(study, trial)]
     ms = max((event.ms for event in events), default=0.0)
     heard = listening(events, durations, ms)
     return ResumePoint(

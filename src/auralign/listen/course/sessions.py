@@ -35,12 +35,11 @@ from auralign.listen.refusals import (
 from auralign.listen.settings import TestSettings
 from auralign.listen.store.tables import (
     AnswerRow,
-    ConditionRow,
     PlatformIdRow,
     SessionRow,
     TrialRow,
 )
-from auralign.listen.study import ListenStudy, lock_study
+from auralign.listen.study import ListenStudy, lock_study, study_row
 
 RUNNING, FINISHED, SCREENED_OUT, TOO_LATE, WITHDRAWN = (
     "running",
@@ -96,8 +95,7 @@ def find_session(db: Session, token: str | None) -> SessionRow:
     found = db.execute(query).scalar_one_or_none()
     if found is None:
         raise NotSignedInError("there is no sitting with this token: open your link again")
-    if found.state == WITHDRAWN:
-        raise ForbiddenError("this listener has withdrawn: the link is no longer valid")
+    require_not_withdrawn(found.state)
     return found
 
 
@@ -113,7 +111,7 @@ def claim_tab(study: ListenStudy, session_id: str, tab: str, device: Mapping[str
         sitting.resumes += sitting.tab not in (None, tab)
         sitting.tab = tab
         sitting.device = dict(device) or sitting.device
-        touch(db, study, sitting)
+        touch(db, study, sitting, trials_of(db, sitting))
 
     study.database.write(work)
 
@@ -125,15 +123,23 @@ def require_tab(sitting: SessionRow, tab: str) -> None:
 
 
 def session_of(db: Session, session_id: str) -> SessionRow:
-    return db.execute(select(SessionRow).where(SessionRow.id == session_id)).scalar_one()
+    """The sitting; ForbiddenError when its listener has withdrawn."""
+    found = db.execute(select(SessionRow).where(SessionRow.id == session_id)).scalar_one()
+    require_not_withdrawn(found.state)
+    return found
 
 
-def touch(db: Session, study: ListenStudy, sitting: SessionRow) -> None:
+def require_not_withdrawn(state: str) -> None:
+    if state == WITHDRAWN:
+        raise ForbiddenError("this listener has withdrawn: the link is no longer valid")
+
+
+def touch(db: Session, study: ListenStudy, sitting: SessionRow, trials: Iterable[TrialRow]) -> None:
     """Note that the listener is here; trials that were given back meanwhile are open again."""
     sitting.last_seen_at = study.clock()
-    query = select(TrialRow).where(TrialRow.session_id == sitting.id, TrialRow.state == RELEASED)
-    for trial in db.execute(query).scalars():
-        set_state(db, trial, OPEN)
+    for trial in trials:
+        if trial.state == RELEASED:
+            set_state(db, trial, OPEN)
 
 
 def release_abandoned(db: Session, study: ListenStudy) -> int:
@@ -150,14 +156,14 @@ def release_abandoned(db: Session, study: ListenStudy) -> int:
     return len(abandoned)
 
 
-def advance(db: Session, study: ListenStudy, sitting: SessionRow) -> None:
-    """Draw what comes next, or end the sitting where nothing does."""
+def advance(db: Session, study: ListenStudy, sitting: SessionRow, trials: list[TrialRow]) -> None:
+    """Draw what comes after the sitting's `trials`, or end it where nothing does."""
     if sitting.state != RUNNING:
         return
-    if not _passes_headphones(db, study, sitting):
+    if not _passes_headphones(db, study, sitting, trials):
         _end(study, sitting, SCREENED_OUT)
         return
-    trials = draw_ahead(db, study, sitting)
+    draw_ahead(db, study, sitting, trials)
     if not any(trial.state == OPEN for trial in trials):
         answered = any(t.state == ANSWERED and t.kind != Kind.HEADPHONES for t in trials)
         _end(study, sitting, FINISHED if answered else TOO_LATE)
@@ -175,7 +181,9 @@ def _check_room(study: ListenStudy) -> None:
 
 
 def _add_session(db: Session, study: ListenStudy, sent: StartIn, started: Started) -> None:
-    row = lock_study(db)
+    row = study_row(db)
+    if row.config_hash != study.settings.hash:
+        raise ConflictError("the test was changed while it is served: serve it again")
     release_abandoned(db, study)
     n_before = db.execute(select(func.count()).select_from(SessionRow)).scalar_one()
     most = study.settings.design.max_listeners
@@ -186,7 +194,7 @@ def _add_session(db: Session, study: ListenStudy, sent: StartIn, started: Starte
     db.flush()
     if sent.platform_ids:
         db.add(PlatformIdRow(session_id=started.session, ids=dict(sent.platform_ids)))
-    advance(db, study, sitting)
+    advance(db, study, sitting, [])
     if sitting.state == TOO_LATE:
         raise StudyFullError("everything has been answered already: thank you for coming")
 
@@ -227,15 +235,15 @@ def _schedule(settings: TestSettings, number: int) -> list[str]:
     )
 
 
-def _passes_headphones(db: Session, study: ListenStudy, sitting: SessionRow) -> bool:
+def _passes_headphones(
+    db: Session, study: ListenStudy, sitting: SessionRow, all_trials: Iterable[TrialRow]
+) -> bool:
     """Whether the sitting may go on: the check is passed, unfinished, or may be tried again."""
     check = study.settings.checks.headphones
     if check is None:
         return True
-    trials = [
-        t for t in trials_of(db, sitting) if t.kind == Kind.HEADPHONES and t.state == ANSWERED
-    ]
-    if len(trials) < check.trials or _n_right(db, trials) >= check.needed:
+    trials = [t for t in all_trials if t.kind == Kind.HEADPHONES and t.state == ANSWERED]
+    if len(trials) < check.trials or _n_right(db, study, trials) >= check.needed:
         return True
     sitting.headphone_attempts += 1
     if sitting.headphone_attempts >= check.attempts:
@@ -245,10 +253,10 @@ def _passes_headphones(db: Session, study: ListenStudy, sitting: SessionRow) -> 
     return True
 
 
-def _n_right(db: Session, trials: Iterable[TrialRow]) -> int:
+def _n_right(db: Session, study: ListenStudy, trials: Iterable[TrialRow]) -> int:
     right = 0
     for trial in trials:
-        expected = db.get_one(ConditionRow, trial.condition_id).expected
+        expected = study.plan.conditions[trial.condition_id].expected
         reply = db.get_one(AnswerRow, trial.id).replies["headphones"]
         right += reply["value"] == expected
     return right

@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from auralign.listen.design.assignment import Cells, Drawn, draw
 from auralign.listen.design.schedule import Kind
-from auralign.listen.store.tables import CellRow, ConditionRow, SessionRow, TrialRow
+from auralign.listen.store.tables import CellRow, SessionRow, TrialRow
 from auralign.listen.study import ListenStudy
 
 OPEN, ANSWERED, RELEASED, FAILED, SUPERSEDED = (
@@ -28,14 +29,28 @@ LOOK_AHEAD = 2
 VOID = "void"
 """Stands in a schedule where nothing was left to draw."""
 
+# Tables in place of their classes: these run with every answer, and nothing has to be kept in step.
+_CELLS = cast(Table, CellRow.__table__)
+_CELL = _CELLS.c
+_COUNT = (
+    update(_CELLS)
+    .where(_CELL.condition_id == bindparam("condition"), _CELL.presentation == bindparam("order"))
+    .values(
+        n_open=_CELL.n_open + bindparam("opened"),
+        n_answered=_CELL.n_answered + bindparam("answered"),
+    )
+)
+_COUNTS = select(_CELL.condition_id, _CELL.presentation, _CELL.n_open + _CELL.n_answered)
 
-def draw_ahead(db: Session, study: ListenStudy, sitting: SessionRow) -> list[TrialRow]:
-    """Draw trials of the sitting until `LOOK_AHEAD` are open or its schedule ends; returns all.
+
+def draw_ahead(
+    db: Session, study: ListenStudy, sitting: SessionRow, trials: list[TrialRow]
+) -> None:
+    """Add trials to those of the sitting until `LOOK_AHEAD` are open or its schedule ends.
 
     Trials about clips wait for the headphone check, so that nobody who fails it takes a place. A
     place for which nothing is left stays empty.
     """
-    trials = trials_of(db, sitting)
     schedule = list(sitting.schedule)
     for position, kind in enumerate(schedule):
         live = [trial for trial in trials if trial.state in LIVE]
@@ -51,8 +66,8 @@ def draw_ahead(db: Session, study: ListenStudy, sitting: SessionRow) -> list[Tri
         else:
             db.add(drawn)
             trials.append(drawn)
-    sitting.schedule = schedule
-    return trials
+    if schedule != sitting.schedule:
+        sitting.schedule = schedule
 
 
 def trials_of(db: Session, sitting: SessionRow) -> list[TrialRow]:
@@ -69,15 +84,15 @@ def current_trial(trials: Sequence[TrialRow]) -> TrialRow | None:
 def set_state(db: Session, trial: TrialRow, state: str) -> None:
     """Move a trial to another state, and its cell's counts with it."""
     if trial.kind == Kind.MAIN:
-        cell = (
-            CellRow.condition_id == trial.condition_id,
-            CellRow.presentation == trial.presentation,
+        db.execute(
+            _COUNT,
+            {
+                "condition": trial.condition_id,
+                "order": trial.presentation,
+                "opened": _change(trial.state, state, OPEN),
+                "answered": _change(trial.state, state, ANSWERED),
+            },
         )
-        change = {
-            "n_open": CellRow.n_open + _change(trial.state, state, OPEN),
-            "n_answered": CellRow.n_answered + _change(trial.state, state, ANSWERED),
-        }
-        db.execute(update(CellRow).where(*cell).values(change))
     trial.state = state
 
 
@@ -98,11 +113,11 @@ def _draw_at(
     rng = np.random.default_rng([study.settings.seed, sitting.number, position, attempt])
     repeated = _to_repeat(trials) if kind is Kind.REPEAT else None
     if repeated is not None:
-        drawn: Drawn | None = _other_order(db, study, repeated)
+        drawn: Drawn | None = _other_order(study, repeated)
     elif kind is Kind.MAIN:
         drawn = _draw_main(db, study, trials, rng)
     else:
-        drawn = _draw_check(db, study, kind, trials, rng)
+        drawn = _draw_check(study, kind, trials, rng)
     if drawn is None:
         return None
     trial = TrialRow(
@@ -113,7 +128,7 @@ def _draw_at(
         kind=kind,
         condition_id=drawn.condition,
         presentation=drawn.order,
-        presented=_presented(db, study, drawn),
+        presented=_presented(study, drawn),
         repeats=repeated.id if repeated else None,
         state=FAILED,
         drawn_at=study.clock(),
@@ -126,8 +141,7 @@ def _draw_at(
 def _draw_main(
     db: Session, study: ListenStudy, trials: Sequence[TrialRow], rng: np.random.Generator
 ) -> Drawn | None:
-    query = select(CellRow.condition_id, CellRow.presentation, CellRow.n_open + CellRow.n_answered)
-    rows = [tuple(row) for row in db.execute(query)]
+    rows = [tuple(row) for row in db.execute(_COUNTS)]
     cells = np.array(rows, dtype=np.int64).reshape(-1, 3)
     main = [trial for trial in trials if trial.kind == Kind.MAIN]
     return draw(
@@ -140,18 +154,13 @@ def _draw_main(
 
 
 def _draw_check(
-    db: Session,
-    study: ListenStudy,
-    kind: Kind,
-    trials: Sequence[TrialRow],
-    rng: np.random.Generator,
+    study: ListenStudy, kind: Kind, trials: Sequence[TrialRow], rng: np.random.Generator
 ) -> Drawn | None:
     """A condition that the sitting has not met in this role, in a drawn order; not counted."""
     # Training takes conditions of the main part, and so does a repeat that has nothing to repeat.
     wanted = kind if kind in (Kind.HEADPHONES, Kind.GOLD, Kind.TRAP) else Kind.MAIN
-    query = select(ConditionRow).where(ConditionRow.kind == wanted).order_by(ConditionRow.id)
     live = {t.condition_id for t in trials if t.kind == kind and t.state in LIVE}
-    free = [row for row in db.execute(query).scalars() if row.id not in live]
+    free = [row for row in study.plan.of_kind.get(wanted, ()) if row.id not in live]
     if not free or kind is Kind.REPEAT:
         return None
     condition = free[int(rng.integers(len(free)))]
@@ -166,16 +175,16 @@ def _to_repeat(trials: Sequence[TrialRow]) -> TrialRow | None:
     return next(main, None)
 
 
-def _other_order(db: Session, study: ListenStudy, repeated: TrialRow) -> Drawn:
+def _other_order(study: ListenStudy, repeated: TrialRow) -> Drawn:
     """The same clips in the next order; for a pair that is with sides changed."""
-    n_clips = len(db.get_one(ConditionRow, repeated.condition_id).clips)
+    n_clips = len(study.plan.conditions[repeated.condition_id].clips)
     n_orders = len(study.settings.test.orders(n_clips))
     return Drawn(repeated.condition_id, (repeated.presentation + 1) % n_orders)
 
 
-def _presented(db: Session, study: ListenStudy, drawn: Drawn) -> list[str]:
+def _presented(study: ListenStudy, drawn: Drawn) -> list[str]:
     """Clip ids as presented."""
-    condition = db.get_one(ConditionRow, drawn.condition)
+    condition = study.plan.conditions[drawn.condition]
     if condition.kind == Kind.HEADPHONES:
         return list(condition.clips)
     order = study.settings.test.orders(len(condition.clips))[drawn.order]

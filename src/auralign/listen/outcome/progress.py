@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from auralign.listen.course.sessions import release_abandoned
 from auralign.listen.store.tables import AnswerRow, CellRow, SessionRow
-from auralign.listen.study import ListenStudy, lock_study
+from auralign.listen.study import ListenStudy, study_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def progress(study: ListenStudy) -> Progress:
     """The counts now; trials of listeners who have been silent for long are given back first."""
 
     def work(db: Session) -> Progress:
-        row = lock_study(db)
+        row = study_row(db)
         release_abandoned(db, study)
         query = select(func.sum(CellRow.n_answered)).group_by(CellRow.condition_id)
         per_condition = [int(n) for n in db.execute(query).scalars()]
@@ -63,7 +63,7 @@ def close(study: ListenStudy) -> bool:
     """Let nobody begin any more; who has begun may finish. False when it was closed already."""
 
     def work(db: Session) -> bool:
-        row = lock_study(db)
+        row = study_row(db)
         if row.closed_at is not None:
             return False
         row.closed_at = study.clock()

@@ -54,8 +54,8 @@ def judgements(db: Session, study: ListenStudy, *, with_text: bool) -> Iterator[
         answered = _Answered(
             answer,
             trial,
-            db.get_one(ConditionRow, trial.condition_id),
-            played_clips(db, study, trial),
+            study.plan.conditions[trial.condition_id],
+            played_clips(study, trial),
             raters[answer.session_id],
         )
         for name, stored in answer.replies.items():
