@@ -19,6 +19,7 @@ VERBS = {
     "stats": "auralign.cli.stats:stats",
     "score": "auralign.cli.score:score",
     "degrade": "auralign.cli.degrade:degrade",
+    "listen": "auralign.cli.listen:listen",
 }
 
 

@@ -146,6 +146,71 @@ def csv(
     _imported(console, study)
 
 
+@import_.command()
+@_SOURCE
+@_STUDY
+@_FORCE
+@click.pass_obj
+def webmushra(console: Console, path: Path, out: Path, force: bool) -> None:
+    """Ratings of webMUSHRA: its mushra.csv at PATH."""
+    from auralign.data.importers import import_webmushra
+
+    _imported(console, import_webmushra(path, out, force=force))
+
+
+@import_.command()
+@_SOURCE
+@_STUDY
+@_FORCE
+@click.pass_obj
+def p808(console: Console, path: Path, out: Path, force: bool) -> None:
+    """Votes of the P.808 toolkit: a votes_per_worker file at PATH."""
+    from auralign.data.importers import import_p808
+
+    _imported(console, import_p808(path, out, force=force))
+
+
+@import_.command(name="label-studio")
+@_SOURCE
+@_STUDY
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="Data field of the recording; of pairs the left one, then the right one.",
+)
+@click.option("--max-rating", default=5, show_default=True, help="Most stars of a rating.")
+@_FORCE
+@click.pass_obj
+def label_studio(
+    console: Console, path: Path, out: Path, fields: tuple[str, ...], max_rating: int, force: bool
+) -> None:
+    """Pairwise choices and ratings of Label Studio: its JSON export at PATH."""
+    from auralign.data.importers import import_label_studio
+
+    study = import_label_studio(path, out, fields=fields, max_rating=max_rating, force=force)
+    _imported(console, study)
+
+
+@import_.command()
+@_SOURCE
+@_STUDY
+@click.option(
+    "--scale", type=(float, float), required=True, metavar="LOW HIGH", help="Ends of the scale."
+)
+@_FORCE
+@click.pass_obj
+def golisten(
+    console: Console, path: Path, out: Path, scale: tuple[float, float], force: bool
+) -> None:
+    """Ratings of GoListen, ACR or MUSHRA: a JSON list of its responses at PATH."""
+    from auralign.data.importers import import_golisten
+
+    _imported(console, import_golisten(path, out, scale=scale, force=force))
+
+
 @data.command()
 @_FOLDER
 @click.option("--to", "format_", type=click.Choice(["csv"]), default="csv", show_default=True)

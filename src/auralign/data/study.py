@@ -61,11 +61,16 @@ class StudyFolder:
         name: str,
         simulated: bool,
         dimensions: Sequence[str] = DIMENSIONS,
+        descriptive_dimensions: Sequence[str] = (),
         notes: str = "",
     ) -> StudyFolder:
         """A new study with empty tables; StorageError when something is at `path` already."""
         header = _new_header(
-            name=name, simulated=simulated, dimensions=tuple(dimensions), notes=notes
+            name=name,
+            simulated=simulated,
+            dimensions=tuple(dimensions),
+            descriptive_dimensions=tuple(descriptive_dimensions),
+            notes=notes,
         )
         return cls._write(Path(path), header, (), (), (), replace=False)
 

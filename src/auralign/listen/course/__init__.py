@@ -1,0 +1,1 @@
+"""A sitting from consent to code. Whatever is acknowledged here was committed before."""

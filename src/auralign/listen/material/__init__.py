@@ -1,0 +1,1 @@
+"""From recordings on a disk to the clips that listeners hear."""

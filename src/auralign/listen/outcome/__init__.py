@@ -1,0 +1,1 @@
+"""What came of a test: progress, screening, results, and the study folder that others read."""

@@ -1,0 +1,67 @@
+"""The server as a process: uvicorn on an address of this machine unless told otherwise."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+from auralign.errors import ConfigError
+from auralign.listen.study import ListenStudy
+from auralign.listen.web.app import create_app
+
+START_S = 20.0
+
+
+def serve(
+    study: ListenStudy, *, host: str, port: int, trusted_proxies: tuple[str, ...] = ()
+) -> None:
+    """Serve until interrupted. Forwarded addresses are believed from `trusted_proxies` only."""
+    uvicorn.Server(_config(study, host, port, trusted_proxies)).run()
+
+
+@contextlib.contextmanager
+def serving(study: ListenStudy) -> Iterator[str]:
+    """The server on a free port of this machine while the body runs; gives its address.
+
+    Raises ConfigError when it does not start.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        server = uvicorn.Server(_config(study, "127.0.0.1", port, ()))
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            _wait_for(server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _config(
+    study: ListenStudy, host: str, port: int, trusted_proxies: tuple[str, ...]
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(study),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        server_header=False,
+    )
+
+
+def _wait_for(server: uvicorn.Server) -> None:
+    end = time.monotonic() + START_S
+    while not server.started:
+        if time.monotonic() > end:
+            raise ConfigError("the server did not start within 20 s: see what it says above")
+        time.sleep(0.02)

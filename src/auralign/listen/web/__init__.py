@@ -1,0 +1,1 @@
+"""Routes and pages: they read requests, call one function and write what it returns."""

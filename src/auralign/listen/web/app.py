@@ -1,0 +1,69 @@
+"""The application: routes, what stands before them, and how errors are told."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from auralign.listen.refusals import NotFoundError, Refusal
+from auralign.listen.store.audit import note
+from auralign.listen.study import ListenStudy
+from auralign.listen.web import api, pages
+from auralign.listen.web.guards import Guard, RateLimiter, content_policy, refusal_document
+
+MTURK = ("https://www.mturk.com", "https://workersandbox.mturk.com")
+
+
+def create_app(study: ListenStudy) -> FastAPI:
+    """The server of one open study."""
+    limits = study.settings.limits
+    targets = MTURK if study.settings.recruitment.platform == "mturk" else ()
+    guard = Middleware(
+        Guard,
+        max_body=limits.max_body_kb * 1024,
+        limiter=RateLimiter(limits.requests_per_minute),
+        policy=content_policy(targets),
+    )
+    app = FastAPI(title=study.settings.name, docs_url=None, redoc_url=None, middleware=[guard])
+    app.state.study = study
+    app.state.sittings = {}
+    app.state.session_limiter = RateLimiter(limits.sessions_per_minute)
+    app.add_exception_handler(Refusal, _refuse)
+    for router in (api.router, api.media, pages.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(packages=[("auralign.listen.web", "static")]))
+    app.add_exception_handler(HTTPException, _refuse_unrouted)
+    return app
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal), "registered for refusals only"
+    if isinstance(error, NotFoundError):
+        # A path that was made up is worth knowing about; whose it was is not kept.
+        note(request.app.state.study.database, "not_found", {"route": _route(request)})
+    headers = {"Retry-After": "2"} if error.status in (429, 503) else None
+    if _is_for_a_person(request):
+        return pages.refusal_page(request.app.state.study, str(error), error.status)
+    return JSONResponse(refusal_document(error), error.status, headers)
+
+
+def _refuse_unrouted(request: Request, error: Exception) -> Response:
+    """An address or a method that no route has."""
+    assert isinstance(error, HTTPException), "registered for them only"
+    if _is_for_a_person(request):
+        return pages.refusal_page(request.app.state.study, "look at the address", error.status_code)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+def _is_for_a_person(request: Request) -> bool:
+    """Whether a browser asks for a page; its scripts ask for JSON."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _route(request: Request) -> str:
+    route = request.scope.get("route")
+    return str(getattr(route, "path", ""))
