@@ -12,5 +12,7 @@ exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 nitpicky = True
 
+# The sound of the gallery of hacks: its players look for it here.
+html_static_path = ["gallery"]
 html_theme = "furo"
 html_title = f"auralign {__version__}"

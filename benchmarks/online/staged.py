@@ -44,7 +44,7 @@ def _constrained(n: int, words: str) -> dict[str, Any]:
         "combine": "lagrangian",
         "n_updates": n,
         "maximise": "overall",
-        "constraints": [{"reward": name, "at_least": AT_LEAST[name]} for name in names],
+        "constraints": tuple({"reward": n, "at_least": AT_LEAST[n]} for n in names),
     }
 
 
