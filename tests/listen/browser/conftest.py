@@ -12,7 +12,11 @@ from auralign.listen.study import open_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SYSTEMS = ("ref", "x", "y", "z")
-MANY = {"requests_per_minute": 100_000, "sessions_per_minute": 10_000, "min_free_mb": 0}
+SETTINGS = {
+    "clips": {"reference": "ref"},
+    "design": {"trials": 2},
+    "limits": {"requests_per_minute": 100_000, "sessions_per_minute": 10_000, "min_free_mb": 0},
+}
 PHONE, DESK = 320, 1280
 MOST_TABS = 120
 
@@ -36,7 +40,7 @@ def serve_test(tmp_path, write_test):
     with contextlib.ExitStack() as stack:
 
         def start(test, *, systems=SYSTEMS, playback=None, **settings):
-            settings = {"clips": {"reference": "ref"}, "limits": MANY, **settings}
+            settings = {**SETTINGS, **settings}
             playback = {"expose_level": True, **(playback or {})}
             write_test(tmp_path / "test", test, systems=systems, playback=playback, **settings)
             study = open_study(tmp_path / "test")

@@ -60,6 +60,6 @@ export function errorCard(message) {
 /** Show how many clips have arrived; returns a function that takes the number. */
 export function loadingCard(of) {
   const bar = el("progress", { max: of, value: 0, "aria-label": "Clips loaded" });
-  show(el("h2", { class: "quiet" }, "Loading the clips"), el("div", { class: "progress" }, bar));
+  show(el("h2", {}, "Loading the clips"), el("div", { class: "progress" }, bar));
   return (n) => (bar.value = n);
 }

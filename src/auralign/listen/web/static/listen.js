@@ -133,7 +133,8 @@ class Sitting {
     showLevel(trial.playback, this.output);
     show(...page.nodes);
     try {
-      while (!(await this.#store(trial, await page.answered(), page)));
+      let stored = false;
+      while (!stored) stored = await this.#store(trial, await page.answered(), page);
     } finally {
       this.trial = null;
       page.close();

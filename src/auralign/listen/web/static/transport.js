@@ -111,7 +111,7 @@ export class Transport {
     const done = this.mustHear(index) <= heard.seconds;
     button.classList.toggle("sounds", sounds);
     button.style.setProperty("--heard", share.toFixed(3));
-    mark.textContent = sounds ? "playing" : done ? "heard" : share > 0 ? "not to the end" : "play";
+    mark.textContent = sounds ? "playing" : done ? "heard" : share > 0 ? "partly" : "play";
     button.setAttribute("aria-pressed", String(sounds));
     button.setAttribute("aria-label", done ? `${name}, play, heard` : `${name}, play`);
   }
@@ -131,8 +131,8 @@ export class Transport {
       el("button", { type: "button", class: "small", click: () => work(), ...attributes }, text);
     const toggle = button("Loop", () => this.loopAll(), { "aria-pressed": "false" });
     const region = el("span", { class: "time" });
-    const from = button("Loop from here", () => this.loopFrom());
-    const to = button("Loop to here", () => this.loopTo());
+    const from = button("From here", () => this.loopFrom(), { "aria-label": "Loop from here" });
+    const to = button("To here", () => this.loopTo(), { "aria-label": "Loop to here" });
     return { toggle, region, row: el("div", { class: "row loop" }, toggle, from, to, region) };
   }
 }

@@ -105,6 +105,7 @@ export class TrialPage {
       clips: this.clips,
       transport: this.transport,
       loop: this.trial.playback.loop,
+      choices: this.trial.questions.some(({ widget }) => widget === "choice"),
       choose: (digit) => this.#activeForm()?.press(digit),
       submit: () => this.submit(),
     });
@@ -118,7 +119,7 @@ export class TrialPage {
     const title = TITLES[trial.part] ?? `Question ${trial.number}`;
     return [
       progress(trial),
-      el("h2", { class: trial.part === "main" ? "quiet" : "" }, title),
+      el("h2", { class: trial.part === "main" ? "unseen" : "" }, title),
       trial.part === "main" ? null : el("p", {}, SUBTITLES[trial.part]),
       trial.prompt ? el("blockquote", {}, trial.prompt) : null,
       trial.options.speaker ? speaker(trial.options.speaker) : null,
