@@ -10,6 +10,7 @@ from auralign.files import to_json, write_text
 from benchmarks import (
     align_vs_trl,
     claims,
+    listen_load,
     objectives,
     quickstart,
     signals,
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "signals": signals.measure,
     "objectives": objectives.measure,
     "align_vs_trl": align_vs_trl.measure,
+    "listen_load": listen_load.measure,
 }
 
 

@@ -53,16 +53,35 @@ def new(console: Console, folder: Path) -> None:
 @_HOST
 @_PORT
 @click.option("--proxy", "proxies", multiple=True, help="A proxy whose forwarded address counts.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1, max=64),
+    help="Processes that serve it; more than one needs PostgreSQL.",
+)
 @click.pass_obj
 def serve(
-    console: Console, folder: Path, db: str | None, host: str, port: int, proxies: tuple[str, ...]
+    console: Console,
+    folder: Path,
+    db: str | None,
+    host: str,
+    port: int,
+    proxies: tuple[str, ...],
+    workers: int,
 ) -> None:
     """Serve the test in DIR until interrupted."""
     study = _open(console, folder, db)
     from auralign.listen import serve as server
 
     console.say(f"{study.settings.name}: http://{host}:{port} (stop with Ctrl-C)")
-    server.serve(study, host=host, port=port, trusted_proxies=proxies)
+    if workers == 1:
+        server.serve(study, host=host, port=port, trusted_proxies=proxies)
+        return
+    study.close()
+    server.serve_with_workers(
+        folder, url=db, workers=workers, host=host, port=port, trusted_proxies=proxies
+    )
 
 
 @listen.command()
