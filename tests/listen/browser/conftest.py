@@ -21,9 +21,13 @@ PHONE, DESK = 320, 1280
 MOST_TABS = 120
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A browser of the system; skips where there is none or Playwright is not installed."""
+    """A browser of the system; skips where there is none or Playwright is not installed.
+
+    Playwright's loop of events runs as long as this lives, so it ends with the module: other tests
+    want to run loops of their own.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium on the PATH, such as Debian's")

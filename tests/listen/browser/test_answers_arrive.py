@@ -16,7 +16,7 @@ REASONS = [
         "free_text": True,
     }
 ]
-TEXT = 'It & that "<b>" 100 % – naïve 🎧'
+TEXT = 'It & that "<b>" 100 % - naïve 🎧'
 
 
 def prepare_answer(listener):

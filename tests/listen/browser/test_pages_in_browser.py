@@ -45,7 +45,7 @@ def test_training_and_main_part_are_told_apart_and_breaks_are_offered(serve_test
 
 def test_who_fails_the_headphone_check_is_told_so_politely(serve_test, by_touch):
     check = {"kind": "antiphase", "trials": 3, "needed": 3, "attempts": 1}
-    study, url = serve_test({"type": "ab"}, checks={"headphones": check})
+    _, url = serve_test({"type": "ab"}, checks={"headphones": check})
     by_touch.begin(url)
     assert by_touch.page.locator("h2").inner_text() == "Headphone check"
     while by_touch.page.wait_for_selector(".player, #code").get_attribute("id") != "code":
@@ -81,7 +81,13 @@ def test_single_keys_can_be_switched_off(serve_test, by_key):
 def test_targets_are_large_enough_for_a_finger(serve_test, by_touch):
     _, url = serve_test({"type": "mushra"})
     by_touch.begin(url)
-    sizes = by_touch.page.locator("button:visible, .option, input.vertical").evaluate_all(
-        "nodes => nodes.map(n => { const r = n.getBoundingClientRect(); return [r.width, r.height]; })"
+    sizes = by_touch.page.locator("button:visible, summary:visible, input.vertical").evaluate_all(
+        "nodes => nodes.map(n => n.getBoundingClientRect()).map(r => [r.width, r.height])"
     )
     assert min(min(size) for size in sizes) >= 44
+
+
+def test_nothing_tells_a_page_of_the_sound_unless_a_test_asks_for_it(serve_test, by_touch):
+    _, url = serve_test({"type": "ab"}, playback={"expose_level": False})
+    by_touch.begin(url)
+    assert by_touch.page.evaluate("typeof window.auralignLevel") == "undefined"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -17,6 +21,9 @@ from auralign.listen.web.guards import Guard, RateLimiter, content_policy, refus
 
 MTURK = ("https://www.mturk.com", "https://workersandbox.mturk.com")
 
+THREADS = 4
+"""Requests worked on at once: more of them wait for the interpreter and for the one writer."""
+
 
 def create_app(study: ListenStudy) -> FastAPI:
     """The server of one open study."""
@@ -28,7 +35,13 @@ def create_app(study: ListenStudy) -> FastAPI:
         limiter=RateLimiter(limits.requests_per_minute),
         policy=content_policy(targets),
     )
-    app = FastAPI(title=study.settings.name, docs_url=None, redoc_url=None, middleware=[guard])
+    app = FastAPI(
+        title=study.settings.name,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[guard],
+        lifespan=_few_threads,
+    )
     app.state.study = study
     app.state.sittings = {}
     app.state.session_limiter = RateLimiter(limits.sessions_per_minute)
@@ -38,6 +51,12 @@ def create_app(study: ListenStudy) -> FastAPI:
     app.mount("/static", StaticFiles(packages=[("auralign.listen.web", "static")]))
     app.add_exception_handler(HTTPException, _refuse_unrouted)
     return app
+
+
+@contextlib.asynccontextmanager
+async def _few_threads(app: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 def _refuse(request: Request, error: Exception) -> Response:

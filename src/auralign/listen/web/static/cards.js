@@ -34,6 +34,11 @@ export function partCard(before) {
   return card("Well done", [over[before], "What follows is the next part."], "Go on");
 }
 
+export function onceMoreCard() {
+  const advice = "Put headphones on, look for a quiet place, and set the volume higher.";
+  return card("Let us try that once more", [advice], "Go on");
+}
+
 export function staleCard() {
   return card(
     "This test is open elsewhere",

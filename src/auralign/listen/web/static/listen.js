@@ -5,6 +5,7 @@ import {
   brokenClipsCard,
   errorCard,
   loadingCard,
+  onceMoreCard,
   partCard,
   restCard,
   staleCard,
@@ -92,8 +93,7 @@ class Sitting {
     for (;;) {
       const trial = await this.#nextTrial();
       if (trial === null) return;
-      if (before && before.part !== trial.part) await partCard(before.part);
-      else if (before && trial.rest) await restCard(trial);
+      if (before) await interlude(before, trial);
       if (await this.#take(trial)) before = trial;
     }
   }
@@ -164,6 +164,13 @@ class Sitting {
     const { replaced } = await retry(() => this.api.post(path, sent), sayDelay);
     if (!replaced) await brokenClipsCard();
   }
+}
+
+/** What comes between two trials, if anything does. */
+async function interlude(before, trial) {
+  if (before.part !== trial.part) await partCard(before.part);
+  else if (trial.part === "headphones" && trial.number < before.number) await onceMoreCard();
+  else if (trial.rest) await restCard(trial);
 }
 
 /** The tab's name. It is taken out while the page lives: a duplicated tab gets one of its own. */

@@ -44,6 +44,7 @@ export class TrialPage {
     this.keys = this.#keys();
     this.nodes = this.#nodes();
     this.#restore();
+    this.transport.refresh();
     this.stopKeys = listenToKeys(this.keys);
     this.#refresh();
   }
