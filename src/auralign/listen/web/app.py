@@ -74,7 +74,8 @@ def _refuse_unrouted(request: Request, error: Exception) -> Response:
     """An address or a method that no route has."""
     assert isinstance(error, HTTPException), "registered for them only"
     if _is_for_a_person(request):
-        return pages.refusal_page(request.app.state.study, "this address leads nowhere: compare it with your link", error.status_code)
+        message = "this address leads nowhere: compare it with your link"
+        return pages.refusal_page(request.app.state.study, message, error.status_code)
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 

@@ -40,7 +40,7 @@ PLATFORM_IDS = (
 )
 MAX_ID = 200
 REFUSED = {
-    401: ("Who are you?", "/"),
+    401: ("This link is not known", "/"),
     403: ("This is closed", None),
     404: ("There is nothing here", "/"),
     409: ("This is not possible now", "/listen"),
