@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from auralign.cli.console import Console, VerbGroup
-from auralign.errors import MissingExtraError, StorageError
+from auralign.errors import ConfigError, MissingExtraError, StorageError
 
 if TYPE_CHECKING:
     from auralign.listen.study import ListenStudy
@@ -178,6 +178,45 @@ def export(
         {**_fields(done), "simulated": study.simulated},
         f"Written to {done.out}: {done.judgements} judgements by {done.listeners} listeners",
     )
+
+
+@listen.command()
+@_FOLDER
+@_DB
+@_SIMULATED
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path), help="An .html or .md file."
+)
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.pass_obj
+def card(
+    console: Console,
+    folder: Path,
+    db: str | None,
+    simulated: bool,
+    out: Path | None,
+    force: bool,
+) -> None:
+    """Write the methods card of the test in DIR: how it was done, for a paper or a reviewer.
+
+    Without a file it is printed as Markdown.
+    """
+    study = _open_answers(console, folder, db, simulated)
+    from auralign.files import write_text
+    from auralign.listen.outcome.card import methods_card, to_html, to_markdown
+    from auralign.listen.outcome.screening import screen
+
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise ConfigError(f"expected a file that ends in .html or .md, got {out}")
+    if out is not None and out.exists() and not force:
+        raise StorageError(f"{out} is there already: choose another file, or --force")
+    screen(study)
+    made = methods_card(study)
+    text = to_markdown(made)
+    if out is not None:
+        write_text(out, to_html(made) if out.suffix == ".html" else text)
+        text = f"Written to {out}"
+    console.result(made, text)
 
 
 @listen.command()
