@@ -29,8 +29,12 @@ class Sitting {
     this.api = new Api(csrf, this.tab);
     this.recorder = null;
     this.trial = null;
+    this.page = null;
     setInterval(() => this.sendEvents(), FLUSH_MS);
-    addEventListener("pagehide", () => this.sendEvents({ keepalive: true }));
+    addEventListener("pagehide", () => {
+      this.page?.pause();
+      this.sendEvents({ keepalive: true });
+    });
     document.addEventListener("visibilitychange", () => {
       this.recorder?.record(document.visibilityState);
     });
@@ -129,7 +133,10 @@ class Sitting {
   async #ask(trial, buffers) {
     this.trial = trial;
     this.recorder = new Recorder(trial.resume);
+    // What sounded on a page that went away without a word is silent now.
+    if (trial.resume.n > 0) this.recorder.record("pause");
     const page = new TrialPage(trial, buffers, this.output, this.recorder);
+    this.page = page;
     showLevel(trial.playback, this.output);
     show(...page.nodes);
     try {
@@ -137,6 +144,7 @@ class Sitting {
       while (!stored) stored = await this.#store(trial, await page.answered(), page);
     } finally {
       this.trial = null;
+      this.page = null;
       page.close();
     }
   }

@@ -66,7 +66,7 @@ export class TrialPage {
       this.hint.classList.add("problem");
     } else if (open) open.complain();
     else {
-      this.transport.player.pause();
+      this.pause();
       this.#setBusy(true);
       this.onAnswer(Object.fromEntries(this.forms.map((form) => [form.question.id, form.reply])));
     }
@@ -80,6 +80,10 @@ export class TrialPage {
     }
     this.transport.refresh();
     this.#refresh();
+  }
+
+  pause() {
+    this.transport.player.pause();
   }
 
   close() {
