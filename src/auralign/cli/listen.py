@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ def new(console: Console, folder: Path) -> None:
     type=click.IntRange(min=1, max=64),
     help="Processes that serve it; more than one needs PostgreSQL.",
 )
+@click.option("--organiser", is_flag=True, help="With a page that shows how far the test is.")
 @click.pass_obj
 def serve(
     console: Console,
@@ -69,19 +71,25 @@ def serve(
     port: int,
     proxies: tuple[str, ...],
     workers: int,
+    organiser: bool,
 ) -> None:
     """Serve the test in DIR until interrupted."""
+    if organiser and workers > 1:
+        raise ConfigError("the organiser's page is served by one worker: leave --workers out")
     study = _open(console, folder, db)
     from auralign.listen import serve as server
 
     console.say(f"{study.settings.name}: http://{host}:{port} (stop with Ctrl-C)")
-    if workers == 1:
-        server.serve(study, host=host, port=port, trusted_proxies=proxies)
+    if workers > 1:
+        study.close()
+        server.serve_with_workers(
+            folder, url=db, workers=workers, host=host, port=port, trusted_proxies=proxies
+        )
         return
-    study.close()
-    server.serve_with_workers(
-        folder, url=db, workers=workers, host=host, port=port, trusted_proxies=proxies
-    )
+    token = secrets.token_urlsafe(24) if organiser else None
+    if token is not None:
+        console.say(f"for the organiser: http://127.0.0.1:{port}/organiser/{token}")
+    server.serve(study, host=host, port=port, trusted_proxies=proxies, organiser_token=token)
 
 
 @listen.command()

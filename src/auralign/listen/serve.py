@@ -23,10 +23,19 @@ FOLDER, URL = "AURALIGN_LISTEN_FOLDER", "AURALIGN_LISTEN_DB"
 
 
 def serve(
-    study: ListenStudy, *, host: str, port: int, trusted_proxies: tuple[str, ...] = ()
+    study: ListenStudy,
+    *,
+    host: str,
+    port: int,
+    trusted_proxies: tuple[str, ...] = (),
+    organiser_token: str | None = None,
 ) -> None:
-    """Serve until interrupted. Forwarded addresses are believed from `trusted_proxies` only."""
-    uvicorn.Server(_config(study, host, port, trusted_proxies)).run()
+    """Serve until interrupted. Forwarded addresses are believed from `trusted_proxies` only.
+
+    With a token there is a page for the organiser, `/organiser/TOKEN`, on this machine only.
+    """
+    app = create_app(study, organiser_token=organiser_token)
+    uvicorn.Server(uvicorn.Config(app, **_options(host, port, trusted_proxies))).run()
 
 
 def serve_with_workers(
@@ -68,7 +77,8 @@ def serving(study: ListenStudy) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        server = uvicorn.Server(_config(study, "127.0.0.1", port, ()))
+        config = uvicorn.Config(create_app(study), **_options("127.0.0.1", port, ()))
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
@@ -77,12 +87,6 @@ def serving(study: ListenStudy) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
-
-
-def _config(
-    study: ListenStudy, host: str, port: int, trusted_proxies: tuple[str, ...]
-) -> uvicorn.Config:
-    return uvicorn.Config(create_app(study), **_options(host, port, trusted_proxies))
 
 
 def _options(host: str, port: int, trusted_proxies: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from auralign.listen.refusals import NotFoundError, Refusal
 from auralign.listen.store.audit import note
 from auralign.listen.study import ListenStudy
-from auralign.listen.web import api, pages
+from auralign.listen.web import api, organiser, pages
 from auralign.listen.web.guards import Guard, RateLimiter, content_policy
 from auralign.listen.web.refused import is_for_a_person, refused
 
@@ -27,8 +27,8 @@ THREADS = 4
 """Requests worked on at once: more of them wait for the interpreter and for the one writer."""
 
 
-def create_app(study: ListenStudy) -> FastAPI:
-    """The server of one open study."""
+def create_app(study: ListenStudy, *, organiser_token: str | None = None) -> FastAPI:
+    """The server of one open study; with a token it has the organiser's page."""
     limits = study.settings.limits
     targets = MTURK if study.settings.recruitment.platform == "mturk" else ()
     guard = Middleware(
@@ -51,6 +51,9 @@ def create_app(study: ListenStudy) -> FastAPI:
     app.add_exception_handler(Refusal, _refuse)
     for router in (api.router, api.media, pages.router):
         app.include_router(router)
+    if organiser_token is not None:
+        app.state.organiser_token = organiser_token
+        app.include_router(organiser.router)
     app.mount("/static", StaticFiles(packages=[("auralign.listen.web", "static")]))
     app.add_exception_handler(HTTPException, _refuse_unrouted)
     return app
