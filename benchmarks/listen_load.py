@@ -34,7 +34,7 @@ SEED = 0
 RATE, CLIP_S, SYSTEMS, N_PROMPTS = 16_000, 2.0, ("base", "tuned", "other"), 20
 THINK_S = (2.5, 7.5)
 P95_MS = 100
-START_S = 30.0
+START_S = 120.0
 N_WORKERS = 2
 
 
