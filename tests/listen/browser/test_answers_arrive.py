@@ -143,7 +143,7 @@ def test_an_answer_waits_until_everything_is_heard(serve_test, by_touch, stored)
     by_touch.hear(0)
     by_touch.answer()
     by_touch.press(".next .primary")
-    assert by_touch.page.locator("#hint").inner_text() == "Still to hear to the end: B."
+    assert by_touch.page.locator("#hint").inner_text() == "Still to hear in full: B."
     by_touch.hear(1)
     by_touch.go_on()
     assert len(stored(study)) == 1

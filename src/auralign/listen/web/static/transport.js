@@ -108,11 +108,10 @@ export class Transport {
   #refreshClip({ button, mark, index }) {
     const { name, heard, duration_s } = this.clips[index];
     const sounds = this.player.playing && this.player.clip === index;
-    const share = Math.min(1, heard.seconds / duration_s);
     const done = this.mustHear(index) <= heard.seconds;
     button.classList.toggle("sounds", sounds);
-    button.style.setProperty("--heard", share.toFixed(3));
-    write(mark, sounds ? "playing" : done ? "heard" : share > 0 ? "partly" : "play");
+    button.style.setProperty("--heard", stripes(heard.spans, duration_s));
+    write(mark, sounds ? "playing" : done ? "heard" : heard.seconds > 0 ? "partly" : "play");
     button.setAttribute("aria-pressed", String(sounds));
     button.setAttribute("aria-label", done ? `${name}, play, heard` : `${name}, play`);
   }
@@ -142,4 +141,17 @@ export class Transport {
     const to = button("To here", () => this.loopTo(), { "aria-label": "Loop to here" });
     return { toggle, region, row: el("div", { class: "row loop" }, toggle, from, to, region) };
   }
+}
+
+/** The parts that were heard, as a picture: where a clip lacks something, a listener can seek. */
+function stripes(spans, duration) {
+  const percent = (seconds) => `${((100 * seconds) / duration).toFixed(1)}%`;
+  const stops = spans
+    .toSorted((a, b) => a[0] - b[0])
+    .flatMap(([begin, end]) => [
+      `transparent ${percent(begin)}`,
+      `var(--stripe) ${percent(begin)} ${percent(end)}`,
+      `transparent ${percent(end)}`,
+    ]);
+  return `linear-gradient(to right, ${["transparent 0%", ...stops, "transparent 100%"].join(", ")})`;
 }

@@ -186,7 +186,7 @@ export class TrialPage {
   #refresh() {
     const names = this.#unheard().map(({ name }) => name);
     const open = this.forms.some((form) => form.missing);
-    const toHear = names.length ? `Still to hear to the end: ${names.join(", ")}.` : "";
+    const toHear = names.length ? `Still to hear in full: ${names.join(", ")}.` : "";
     this.hint.textContent = toHear || (open ? "Answer above, then go on." : "");
     if (!names.length) this.hint.classList.remove("problem");
     this.next.classList.toggle("waits", names.length > 0 || open);
