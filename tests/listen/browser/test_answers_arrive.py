@@ -83,6 +83,24 @@ def test_an_answer_survives_a_refresh(database, serve_test, by_touch, stored):
     assert len(stored(study)) == 1
 
 
+def test_an_answer_is_kept_before_the_network_is_asked_for_anything(serve_test, by_touch, stored):
+    study, url = serve_test({"type": "ab"})
+    by_touch.begin(url)
+    prepare_answer(by_touch)
+    page = by_touch.page
+    # A network that says nothing at all: requests go out and no answer comes.
+    silent = re.compile("/api/trials/")
+    page.route(silent, lambda route: None)
+    by_touch.press(".next .primary")
+    page.locator(".next .primary", has_text="Saving").wait_for()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.unroute(silent)
+    by_touch.start()
+    assert page.locator(".progress").inner_text() == "2 of 2"
+    assert len(stored(study)) == 1
+
+
 def test_a_refresh_keeps_what_was_heard_and_said(serve_test, by_touch, stored):
     study, url = serve_test({"type": "ab", "dimensions": REASONS})
     by_touch.begin(url)

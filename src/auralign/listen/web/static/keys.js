@@ -37,6 +37,7 @@ export function keysOf({ clips, transport, loop, choices, choose, submit }) {
 export function listenToKeys(keys) {
   const press = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || belongsToField(event)) return;
+    if (event.repeat && !event.key.startsWith("Arrow")) return;
     if (!areOn && event.key.length === 1 && event.key !== " ") return;
     const known = keys.find(([, , matches]) => matches(event));
     if (!known) return;

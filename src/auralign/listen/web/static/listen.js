@@ -30,6 +30,7 @@ class Sitting {
     this.recorder = null;
     this.trial = null;
     this.page = null;
+    this.flushing = false;
     setInterval(() => this.sendEvents(), FLUSH_MS);
     addEventListener("pagehide", () => {
       this.page?.pause();
@@ -59,14 +60,18 @@ class Sitting {
 
   /** Send what happened in the open trial; what does not arrive is sent again. */
   async sendEvents(options = {}) {
-    if (!this.trial || !this.recorder.unsent.length) return;
+    const waits = this.flushing && !options.keepalive;
+    if (!this.trial || waits || !this.recorder.unsent.length) return;
     const { recorder } = this;
     const batch = recorder.batch();
+    this.flushing = true;
     try {
       await this.api.post(`/api/trials/${this.trial.trial}/events`, batch, options);
       recorder.acknowledge(batch);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+    } finally {
+      this.flushing = false;
     }
   }
 
@@ -151,7 +156,6 @@ class Sitting {
 
   /** Whether the answer is stored, or the trial over; false where more has to be heard. */
   async #store(trial, replies, page) {
-    await this.sendEvents();
     const answer = { replies, ...this.recorder.batch(), ms: this.recorder.ms };
     try {
       await this.outbox.send(trial.trial, answer);
