@@ -24,7 +24,7 @@ import httpx2
 from auralign.listen.simulate.listening import hear_all
 
 TAB = "benchmark-tab"
-AGAIN_S = 0.1
+AGAIN_S = 0.25
 GONE = (429, 503, 507)
 
 
