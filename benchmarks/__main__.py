@@ -10,6 +10,7 @@ from auralign.files import to_json, write_text
 from benchmarks import (
     align_vs_trl,
     claims,
+    listen_load,
     objectives,
     quickstart,
     rollout_speed,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "online_exactness": exactness.measure,
     "online_stages": staged.measure,
     "online_iterations": iterations.measure,
+    "listen_load": listen_load.measure,
 }
 
 

@@ -60,6 +60,29 @@ def test_a_closed_study_says_so(capsys, demo):
     assert "(closed)" in out
 
 
+def test_the_methods_card_is_a_page_or_markdown_and_never_overwrites(capsys, demo, tmp_path):
+    page = tmp_path / "card.html"
+    assert output_of(capsys, "listen", "card", str(demo), "--out", str(page))[0] == 0
+    assert "<h2>Clips and loudness</h2>" in page.read_text()
+    code, _, err = output_of(capsys, "listen", "card", str(demo), "--out", str(page))
+    assert (code, "is there already" in err) == (2, True)
+    code, _, err = output_of(capsys, "listen", "card", str(demo), "--out", "card.pdf")
+    assert (code, "expected a file that ends in .html or .md, got card.pdf" in err) == (2, True)
+    assert "## Screening" in output_of(capsys, "listen", "card", str(demo))[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (("--workers", "2"), "several workers need PostgreSQL: give its address with --db"),
+        (("--workers", "2", "--organiser"), "the organiser's page is served by one worker"),
+    ],
+)
+def test_workers_that_cannot_work_are_refused(capsys, demo, words, match):
+    code, _, err = output_of(capsys, "listen", "serve", str(demo), *words)
+    assert (code, match in err) == (2, True)
+
+
 def test_a_missing_package_names_the_extra(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "alembic", None)
     code, _, err = output_of(capsys, "listen", "status", str(tmp_path))

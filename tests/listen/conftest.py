@@ -43,6 +43,17 @@ def write_settings(folder, **settings):
 
 
 @pytest.fixture
+def write_test():
+    """Writes a folder with a test of small clips, as an organiser would."""
+
+    def write(folder, test, *, systems=("base", "tuned"), prompts=("p1", "p2"), **settings):
+        write_clips(folder / "clips", systems, prompts)
+        write_settings(folder, test=test, **settings)
+
+    return write
+
+
+@pytest.fixture
 def clock():
     return Clock()
 

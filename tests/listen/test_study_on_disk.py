@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 
 from auralign.errors import ConfigError, DataError
+from auralign.listen.simulate.client import ServerError
 from auralign.listen.store import upgrade
 from auralign.listen.store.database import Database
 from auralign.listen.store.tables import Base, CellRow, ConditionRow
@@ -35,6 +36,14 @@ def test_settings_may_change_until_the_first_listener_comes(make_study, connect)
     edit(study, "type: acr", "type: thumbs")
     with pytest.raises(ConfigError, match="changed after 1 listeners began: restore it"):
         open_study(study.folder)
+
+
+def test_nobody_begins_a_test_that_was_changed_while_it_is_served(make_study, connect):
+    served = make_study()
+    edit(served, "type: ab", "type: acr")
+    open_study(served.folder).close()
+    with pytest.raises(ServerError, match="changed while it is served: serve it again"):
+        connect(served).begin("1")
 
 
 def test_limits_of_the_server_may_change_at_any_time(make_study, connect):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from auralign.cli.console import Console, VerbGroup
-from auralign.errors import MissingExtraError, StorageError
+from auralign.errors import ConfigError, MissingExtraError, StorageError
 
 if TYPE_CHECKING:
     from auralign.listen.study import ListenStudy
@@ -53,16 +54,42 @@ def new(console: Console, folder: Path) -> None:
 @_HOST
 @_PORT
 @click.option("--proxy", "proxies", multiple=True, help="A proxy whose forwarded address counts.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1, max=64),
+    help="Processes that serve it; more than one needs PostgreSQL.",
+)
+@click.option("--organiser", is_flag=True, help="With a page that shows how far the test is.")
 @click.pass_obj
 def serve(
-    console: Console, folder: Path, db: str | None, host: str, port: int, proxies: tuple[str, ...]
+    console: Console,
+    folder: Path,
+    db: str | None,
+    host: str,
+    port: int,
+    proxies: tuple[str, ...],
+    workers: int,
+    organiser: bool,
 ) -> None:
     """Serve the test in DIR until interrupted."""
+    if organiser and workers > 1:
+        raise ConfigError("the organiser's page is served by one worker: leave --workers out")
     study = _open(console, folder, db)
     from auralign.listen import serve as server
 
     console.say(f"{study.settings.name}: http://{host}:{port} (stop with Ctrl-C)")
-    server.serve(study, host=host, port=port, trusted_proxies=proxies)
+    if workers > 1:
+        study.close()
+        server.serve_with_workers(
+            folder, url=db, workers=workers, host=host, port=port, trusted_proxies=proxies
+        )
+        return
+    token = secrets.token_urlsafe(24) if organiser else None
+    if token is not None:
+        console.say(f"for the organiser: http://127.0.0.1:{port}/organiser/{token}")
+    server.serve(study, host=host, port=port, trusted_proxies=proxies, organiser_token=token)
 
 
 @listen.command()
@@ -159,6 +186,45 @@ def export(
         {**_fields(done), "simulated": study.simulated},
         f"Written to {done.out}: {done.judgements} judgements by {done.listeners} listeners",
     )
+
+
+@listen.command()
+@_FOLDER
+@_DB
+@_SIMULATED
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path), help="An .html or .md file."
+)
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.pass_obj
+def card(
+    console: Console,
+    folder: Path,
+    db: str | None,
+    simulated: bool,
+    out: Path | None,
+    force: bool,
+) -> None:
+    """Write the methods card of the test in DIR: how it was done, for a paper or a reviewer.
+
+    Without a file it is printed as Markdown.
+    """
+    study = _open_answers(console, folder, db, simulated)
+    from auralign.files import write_text
+    from auralign.listen.outcome.card import methods_card, to_html, to_markdown
+    from auralign.listen.outcome.screening import screen
+
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise ConfigError(f"expected a file that ends in .html or .md, got {out}")
+    if out is not None and out.exists() and not force:
+        raise StorageError(f"{out} is there already: choose another file, or --force")
+    screen(study)
+    made = methods_card(study)
+    text = to_markdown(made)
+    if out is not None:
+        write_text(out, to_html(made) if out.suffix == ".html" else text)
+        text = f"Written to {out}"
+    console.result(made, text)
 
 
 @listen.command()

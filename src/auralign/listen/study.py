@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from auralign.data import StudyFolder, read_yaml
 from auralign.errors import ConfigError, DataError
-from auralign.listen.material.prepare import Prepared, prepared_clips
+from auralign.listen.material.prepared import Prepared, prepared_clips
 from auralign.listen.plan import Plan, read_plan
 from auralign.listen.protocols import Condition, Stimulus
 from auralign.listen.settings import CheckTrial, TestSettings

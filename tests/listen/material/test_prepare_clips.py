@@ -9,7 +9,7 @@ from auralign.audio.levels import loudness_lufs, true_peak_dbtp
 from auralign.data import parse
 from auralign.errors import AudioError, ConfigError, DataError
 from auralign.listen.material.loudness import align_levels, apply_gain
-from auralign.listen.material.prepare import prepared_clips
+from auralign.listen.material.prepared import prepared_clips
 from auralign.listen.settings import TestSettings
 
 RATE = 16_000

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import threading
 
 import pytest
 from sqlalchemy import select
@@ -69,6 +70,36 @@ def test_two_exports_of_one_state_have_the_same_bytes(study, tmp_path):
     export_study(study, tmp_path / "first")
     export_study(study, tmp_path / "second")
     assert bytes_of(tmp_path / "first") == bytes_of(tmp_path / "second")
+
+
+def test_an_export_while_answers_come_has_one_state(study, connect, listen, tmp_path):
+    """Whatever comes meanwhile is in all of its tables, or in none."""
+    stop = threading.Event()
+
+    def go_on():
+        while not stop.is_set():
+            client = connect(study)
+            client.begin("1")
+            answer_all(client, listen, {"value": "B"})
+
+    writer = threading.Thread(target=go_on)
+    writer.start()
+    exported = [export_study(study, tmp_path / str(number)) for number in range(3)]
+    stop.set()
+    writer.join()
+    final = {judgement.trial for judgement in _judgements(study, tmp_path / "final")}
+    for done in exported:
+        assert validate_study(done.out) == []
+        said = list(StudyFolder.open(done.out).judgements())
+        lines = (done.out / "judgements.jsonl").read_text().splitlines()
+        assert [json.loads(line)["trial"] for line in lines] == [j.trial for j in said]
+        assert len(said) == done.judgements
+        assert {judgement.trial for judgement in said} <= final
+
+
+def _judgements(study, out):
+    export_study(study, out)
+    return StudyFolder.open(out).judgements()
 
 
 def test_the_public_form_has_no_text_no_ids_and_no_session(study, tmp_path):

@@ -37,3 +37,28 @@ def test_withdrawing_asks_first(make_study, connect, finish):
     assert "Erase my answers" in client.http.get(client.withdrawal_url).text
     assert "2 answers were erased" in client.http.post(client.withdrawal_url).text
     assert client.http.post("/withdraw/nobody").status_code == 404
+
+
+def test_a_person_gets_a_page_where_a_script_gets_json(make_study, connect):
+    client = connect(make_study(limits={"requests_per_minute": 12, "min_free_mb": 0}))
+    browser = {"Accept": "text/html,*/*"}
+    for path, status in (("/resume/nobody", 401), ("/nowhere", 404)):
+        page = client.http.get(path, headers=browser)
+        assert page.status_code == status
+        assert "<h2>" in page.text
+        assert client.http.get(path).headers["content-type"] == "application/json"
+    while (page := client.http.get("/", headers=browser)).status_code == 200:
+        pass
+    assert page.status_code == 429
+    assert "too many requests: wait a minute" in page.text
+
+
+def test_pages_are_made_of_files_of_this_server(make_study, connect):
+    client = connect(make_study())
+    client.begin("1")
+    pages = [client.http.get(path).text for path in ("/", "/listen", client.withdrawal_url)]
+    files = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', "".join(pages)))
+    assert {"/static/style.css", "/static/listen.js"} <= files
+    modules = re.findall(r'from "\./([^"]+)"', client.http.get("/static/listen.js").text)
+    for path in files | {f"/static/{name}" for name in modules}:
+        assert client.http.get(path).status_code == 200

@@ -46,6 +46,16 @@ def test_without_a_token_or_with_a_wrong_one_nothing_is_shown(study, connect):
     assert code_of(stranger.http.get("/resume/nobody", follow_redirects=False))[0] == 401
 
 
+def test_who_has_withdrawn_gets_nothing_with_a_cookie_that_was_known(client):
+    clip = client.trial()["clips"][0]["url"]
+    assert client.http.get(clip).status_code == 200
+    token = client.http.cookies["auralign_listen"]
+    client.http.post(client.withdrawal_url)
+    client.http.cookies.set("auralign_listen", token)
+    for path in ("/api/trial", "/api/session", clip):
+        assert code_of(client.http.get(path)) == (403, "forbidden")
+
+
 def test_the_link_with_the_token_leads_away_from_it(client):
     response = client.http.get(client.resume_url, follow_redirects=False)
     assert (response.status_code, response.headers["location"]) == (303, "/listen")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from pydantic import Field
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from auralign.data import StrictModel
@@ -39,6 +39,11 @@ from auralign.listen.study import ListenStudy, lock_study
 
 MAX_FAILURES = 3
 """Broken clips of one sitting after which it does not get others in their place."""
+
+_ANSWERS = select(AnswerRow).where(
+    AnswerRow.session_id == bindparam("session"),
+    or_(AnswerRow.trial_id == bindparam("trial"), AnswerRow.key == bindparam("key")),
+)
 
 
 class AnswerIn(StrictModel):
@@ -145,11 +150,8 @@ def trial_in(trials: Sequence[TrialRow], trial_id: str) -> TrialRow:
 
 def _stored(db: Session, trial: TrialRow, sent: AnswerIn) -> AnswerRow | None:
     """The trial's answer, if there is one; then it has to be the one that was sent."""
-    query = select(AnswerRow).where(
-        AnswerRow.session_id == trial.session_id,
-        or_(AnswerRow.trial_id == trial.id, AnswerRow.key == sent.key),
-    )
-    found = {row.trial_id: row for row in db.execute(query).scalars()}
+    names = {"session": trial.session_id, "trial": trial.id, "key": sent.key}
+    found = {row.trial_id: row for row in db.execute(_ANSWERS, names).scalars()}
     if trial.id in found:
         _check_same(found[trial.id], sent)
     elif found:

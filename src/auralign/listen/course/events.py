@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from auralign.data import StrictModel
 from auralign.listen.course.telemetry import MAX_EVENTS, Event
 from auralign.listen.store.tables import EventBatchRow
+
+_EVENTS = select(EventBatchRow.events).where(EventBatchRow.trial_id == bindparam("trial"))
 
 
 class EventsIn(StrictModel):
@@ -41,7 +41,6 @@ def store_events(db: Session, trial_id: str, sent: EventsIn, now: float) -> list
 
 def stored_events(db: Session, trial_id: str) -> list[Event]:
     """All events of a trial by number."""
-    query = select(EventBatchRow).where(EventBatchRow.trial_id == trial_id)
-    batches: Sequence[EventBatchRow] = db.execute(query).scalars().all()
-    events = [Event(**event) for batch in batches for event in batch.events]
+    batches = db.execute(_EVENTS, {"trial": trial_id}).scalars()
+    events = [Event(**event) for batch in batches for event in batch]
     return sorted(events, key=lambda event: event.n)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from auralign.listen.course.clips import played_clips
@@ -14,6 +14,12 @@ from auralign.listen.course.sessions import require_not_withdrawn
 from auralign.listen.refusals import NotFoundError
 from auralign.listen.store.tables import SessionRow, TrialRow
 from auralign.listen.study import ListenStudy
+
+_TRIAL = (
+    select(TrialRow, SessionRow.state)
+    .join(SessionRow, SessionRow.id == TrialRow.session_id)
+    .where(TrialRow.id == bindparam("trial"), TrialRow.session_id == bindparam("session"))
+)
 
 
 def media_name(secret: str, trial_id: str, index: int) -> str:
@@ -24,12 +30,7 @@ def media_name(secret: str, trial_id: str, index: int) -> str:
 
 def media_file(db: Session, study: ListenStudy, session_id: str, trial_id: str, name: str) -> Path:
     """The file behind an address of the sitting; NotFoundError for every other address."""
-    query = (
-        select(TrialRow, SessionRow.state)
-        .join(SessionRow, SessionRow.id == TrialRow.session_id)
-        .where(TrialRow.id == trial_id, TrialRow.session_id == session_id)
-    )
-    found = db.execute(query).one_or_none()
+    found = db.execute(_TRIAL, {"trial": trial_id, "session": session_id}).one_or_none()
     if found is not None:
         trial, state = found
         require_not_withdrawn(state)

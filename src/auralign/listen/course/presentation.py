@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from auralign.listen.course.clips import played_clips
 from auralign.listen.course.events import stored_events
 from auralign.listen.course.media import media_name
-from auralign.listen.course.telemetry import Span, listening
+from auralign.listen.course.telemetry import Event, Span, listening
 from auralign.listen.course.trials import ANSWERED, OPEN, VOID, current_trial, trials_of
 from auralign.listen.design.schedule import Kind
 from auralign.listen.material.headphones import N_INTERVALS
@@ -78,6 +78,8 @@ def present(db: Session, study: ListenStudy, sitting: SessionRow) -> Presentatio
     trial = current_trial(trials)
     if trial is None:
         return None
+    # What was not shown before has no events to read.
+    events = [] if trial.shown_at is None else stored_events(db, trial.id)
     if trial.shown_at is None:
         trial.shown_at = study.clock()
     waiting = [t for t in trials if t.state == OPEN and t is not trial]
@@ -93,7 +95,7 @@ def present(db: Session, study: ListenStudy, sitting: SessionRow) -> Presentatio
         clips=_shown_clips(study, trial),
         questions=questions_of(study, sitting, trial),
         playback=study.settings.playback,
-        resume=_resume_point(db, study, trial),
+        resume=_resume_point(study, trial, events),
         rest=_rests_before(study, trials),
         prefetch=tuple(c.url for t in waiting for c in _shown_clips(study, t)),
         options={} if headphones else _page_options(study),
@@ -125,8 +127,7 @@ def _shown_clips(study: ListenStudy, trial: TrialRow) -> tuple[ShownClip, ...]:
     )
 
 
-def _resume_point(db: Session, study: ListenStudy, trial: TrialRow) -> ResumePoint:
-    events = stored_events(db, trial.id)
+def _resume_point(study: ListenStudy, trial: TrialRow, events: Sequence[Event]) -> ResumePoint:
     durations = [clip.duration_s for clip in played_clips(study, trial)]
     ms = max((event.ms for event in events), default=0.0)
     heard = listening(events, durations, ms)

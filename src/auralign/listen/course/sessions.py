@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from auralign.data import StrictModel
@@ -50,6 +50,7 @@ RUNNING, FINISHED, SCREENED_OUT, TOO_LATE, WITHDRAWN = (
 )
 ENDED = (FINISHED, SCREENED_OUT, TOO_LATE)
 TOKEN_BYTES = 24
+_SESSION = select(SessionRow).where(SessionRow.id == bindparam("id"))
 
 
 class StartIn(StrictModel):
@@ -124,7 +125,7 @@ def require_tab(sitting: SessionRow, tab: str) -> None:
 
 def session_of(db: Session, session_id: str) -> SessionRow:
     """The sitting; ForbiddenError when its listener has withdrawn."""
-    found = db.execute(select(SessionRow).where(SessionRow.id == session_id)).scalar_one()
+    found = db.execute(_SESSION, {"id": session_id}).scalar_one()
     require_not_withdrawn(found.state)
     return found
 

@@ -29,7 +29,12 @@ LOOK_AHEAD = 2
 VOID = "void"
 """Stands in a schedule where nothing was left to draw."""
 
-# Tables in place of their classes: these run with every answer, and nothing has to be kept in step.
+# These run with every answer: they are put together once, and counts are no objects of the session.
+_TRIALS = (
+    select(TrialRow)
+    .where(TrialRow.session_id == bindparam("session"))
+    .order_by(TrialRow.position, TrialRow.attempt)
+)
 _CELLS = cast(Table, CellRow.__table__)
 _CELL = _CELLS.c
 _COUNT = (
@@ -72,8 +77,7 @@ def draw_ahead(
 
 def trials_of(db: Session, sitting: SessionRow) -> list[TrialRow]:
     """All trials of a sitting, by position."""
-    query = select(TrialRow).where(TrialRow.session_id == sitting.id)
-    return list(db.execute(query.order_by(TrialRow.position, TrialRow.attempt)).scalars())
+    return list(db.execute(_TRIALS, {"session": sitting.id}).scalars())
 
 
 def current_trial(trials: Sequence[TrialRow]) -> TrialRow | None:

@@ -1,14 +1,11 @@
-"""Clips prepared for listening: one rate, one loudness, anchors, stored as a study folder."""
+"""Clips made ready for listening: one rate, one loudness, anchors, stored as a study folder."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +13,9 @@ from auralign.audio import read_audio, require_usable, resample
 from auralign.audio.degrade import low_pass
 from auralign.data import StudyFolder
 from auralign.errors import AudioError, ConfigError, DataError, did_you_mean
-from auralign.files import atomic_dir, to_json, write_json
 from auralign.listen.material.headphones import headphone_trial
 from auralign.listen.material.loudness import Level, align_levels, apply_gain
+from auralign.listen.material.prepared import HEADPHONES, Prepared
 from auralign.listen.material.sources import Recording, find_recordings
 from auralign.listen.protocols.mushra import MushraTest
 from auralign.listen.protocols.test_type import Role
@@ -27,31 +24,6 @@ from auralign.types import Audio, Clip, Prompt
 
 MIN_DURATION_S = 0.1
 MAX_CHANNELS = 2
-LIST_NAME = "prepared.json"
-HEADPHONES = "headphones"
-"""The prompt of the clips of a headphone check."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A clip as it is played, and what was done to it.
-
-    duration_s    as it is played
-    sound_s       without the silence that pads it
-    gain_db       applied; the loudness and the true peak were measured before
-    """
-
-    clip_id: str
-    prompt_id: str
-    system: str
-    role: Role
-    path: str
-    duration_s: float
-    sound_s: float
-    loudness_lufs: float | None = None
-    true_peak_dbtp: float | None = None
-    gain_db: float = 0.0
-    expected: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,38 +33,12 @@ class _Loaded:
     audio: Audio
 
 
-def prepared_clips(folder: Path, settings: TestSettings) -> list[Prepared]:
-    """The clips of the test, prepared into its study folder `stimuli` unless they are there.
+def prepare_all(folder: Path, out: Path, settings: TestSettings) -> list[Prepared]:
+    """Write the clips of the test in `folder` as the study folder `out`.
 
-    They are prepared again when what `test.yaml` says about them has changed. Raises DataError or
-    AudioError, naming the file, for one that cannot be played or judged, ConfigError for a
-    reference that is no system.
+    Raises DataError or AudioError, naming the file, for one that cannot be played or judged,
+    ConfigError for a reference that is no system.
     """
-    out, key = folder / "stimuli", _key(settings)
-    known = _read_known(out / LIST_NAME)
-    if known is not None and known["key"] == key:
-        return [Prepared(**row) for row in known["clips"]]
-    with atomic_dir(out, replace=True) as aside:
-        prepared = _prepare_all(folder, aside, settings)
-        write_json(aside / LIST_NAME, {"key": key, "clips": prepared})
-    return prepared
-
-
-def _key(settings: TestSettings) -> str:
-    """What the prepared clips depend on."""
-    chosen = settings.model_dump(
-        mode="json", include={"seed": True, "test": True, "clips": True, "checks": {"headphones"}}
-    )
-    return to_json(chosen, sort_keys=True)
-
-
-def _read_known(path: Path) -> Any:
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
-    return None
-
-
-def _prepare_all(folder: Path, out: Path, settings: TestSettings) -> list[Prepared]:
     recordings = find_recordings(folder, settings.clips)
     _check_reference(settings, {recording.system for recording in recordings})
     texts = {r.prompt_id: r.text for r in recordings}

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from auralign.data import JUDGEMENTS, StudyFolder
 from auralign.errors import StorageError
 from auralign.files import atomic_dir, is_empty_dir, to_json, write_text
-from auralign.listen.material.prepare import HEADPHONES
+from auralign.listen.material.prepared import HEADPHONES
 from auralign.listen.outcome.csv_text import to_csv
 from auralign.listen.outcome.records import judgements, pseudonyms
 from auralign.listen.store.tables import PlatformIdRow, VerdictRow

@@ -77,7 +77,7 @@ def peek(study: ListenStudy, dimension: str, *, level: float = 0.95) -> Peek:
         peeks=peeks,
         contests=tuple(_contests(pairs, systems, level)) if judges else (),
         means=_means(said, systems, level),
-        first_side=_first_side(pairs, level),
+        first_side=first_side(pairs, level),
     )
 
 
@@ -87,6 +87,12 @@ def failed_rules(study: ListenStudy) -> dict[str, int]:
         lambda db: db.execute(select(VerdictRow.rule).where(~VerdictRow.passed)).scalars().all()
     )
     return {rule: list(rows).count(rule) for rule in dict.fromkeys(rows)}
+
+
+def first_side(pairs: Sequence[Judgement], level: float) -> Estimate | None:
+    """Share of decisive answers for the clip that was presented first; None without any."""
+    decisive = [j for j in pairs if j.outcome is not None and j.outcome.is_decisive]
+    return _estimate([(j.rater, _share(j, 0)) for j in decisive], level)
 
 
 def _contests(
@@ -121,11 +127,6 @@ def _means(
             values[system].append((judgement.rater, judgement.rating))
     found = {system: _estimate(own, level) for system, own in sorted(values.items())}
     return {system: estimate for system, estimate in found.items() if estimate is not None}
-
-
-def _first_side(pairs: Sequence[Judgement], level: float) -> Estimate | None:
-    decisive = [j for j in pairs if j.outcome is not None and j.outcome.is_decisive]
-    return _estimate([(j.rater, _share(j, 0)) for j in decisive], level)
 
 
 def _estimate(values: Sequence[tuple[str, float]], level: float) -> Estimate | None:

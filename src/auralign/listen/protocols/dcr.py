@@ -28,7 +28,7 @@ class DcrTest(CategoryTest):
 
     type: Literal["dcr"]
     needs_reference: ClassVar[bool] = True
-    asks: ClassVar[str] = "Compared to the reference, the clip's"
+    asks: ClassVar[str] = "How does the clip compare to the reference?"
 
     def categories(self, dimension: Dimension) -> Mapping[int, str]:
         return LABELS

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auralign.files import to_json
 from auralign.listen.refusals import ForbiddenError, RateLimitedError, Refusal, TooLargeError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -70,12 +69,13 @@ class RateLimiter:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The middleware; what it refuses gets the same JSON as what a route refuses."""
+    """The middleware; `tell` makes a response of what it refuses and the header Accept."""
 
     app: ASGIApp
     max_body: int
     limiter: RateLimiter
     policy: str
+    tell: Callable[[Refusal, str], ASGIApp]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,7 +88,8 @@ class Guard:
             _require_small(scope, self.max_body)
             await self.app(scope, _counted(receive, self.max_body), send)
         except Refusal as refusal:
-            await _send_refusal(refusal, send)
+            accept = Headers(scope=scope).get("accept", "")
+            await self.tell(refusal, accept)(scope, receive, send)
 
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:
@@ -141,15 +142,3 @@ def _counted(receive: Receive, most: int) -> Receive:
         return message
 
     return receive_counted
-
-
-async def _send_refusal(refusal: Refusal, send: Send) -> None:
-    body = to_json(refusal_document(refusal)).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def refusal_document(refusal: Refusal) -> dict[str, object]:
-    """What a page is told: a code to act on, a sentence to show, and facts."""
-    return {"error": {"code": refusal.code, "message": str(refusal), **refusal.details}}

@@ -40,7 +40,7 @@ PLATFORM_IDS = (
 )
 MAX_ID = 200
 REFUSED = {
-    401: ("Who are you?", "/"),
+    401: ("This link is not known", "/"),
     403: ("This is closed", None),
     404: ("There is nothing here", "/"),
     409: ("This is not possible now", "/listen"),
@@ -70,7 +70,7 @@ def welcome(request: Request, study: StudyDep) -> HTMLResponse:
     ids = {
         name: request.query_params[name] for name in PLATFORM_IDS if name in request.query_params
     }
-    return _page("consent.html.jinja", study, ids=ids)
+    return page("consent.html.jinja", study, ids=ids)
 
 
 @router.post("/start", dependencies=[Depends(limit_sessions)])
@@ -88,7 +88,7 @@ def instructions(
     request: Request, withdrawal_token: str, study: StudyDep, session: SittingDep
 ) -> HTMLResponse:
     links = {"token": request.cookies[COOKIE], "withdrawal_token": withdrawal_token}
-    return _page("instructions.html.jinja", study, **links)
+    return page("instructions.html.jinja", study, **links)
 
 
 @router.get("/listen")
@@ -96,12 +96,12 @@ def listen(study: StudyDep, session: SittingDep) -> Response:
     state = study.database.read(lambda db: session_of(db, session).state)
     if state in ENDED:
         return RedirectResponse("/done", status_code=303)
-    return _page("trial.html.jinja", study, csrf=csrf_token(study, session))
+    return page("trial.html.jinja", study, csrf=csrf_token(study, session))
 
 
 @router.get("/done")
 def done(study: StudyDep, session: SittingDep) -> HTMLResponse:
-    return _page("done.html.jinja", study, completion=complete(study, session))
+    return page("done.html.jinja", study, completion=complete(study, session))
 
 
 @router.get("/resume/{token}")
@@ -114,13 +114,13 @@ def resume(request: Request, token: str, study: StudyDep) -> RedirectResponse:
 
 @router.get("/withdraw/{token}")
 def ask_to_withdraw(token: str, study: StudyDep) -> HTMLResponse:
-    return _page("withdraw.html.jinja", study, token=token, n_answers=None)
+    return page("withdraw.html.jinja", study, token=token, n_answers=None)
 
 
 @router.post("/withdraw/{token}")
 def withdraw_now(token: str, study: StudyDep) -> HTMLResponse:
     n_answers = withdraw(study, token)
-    response = _page("withdraw.html.jinja", study, token=token, n_answers=n_answers)
+    response = page("withdraw.html.jinja", study, token=token, n_answers=n_answers)
     response.delete_cookie(COOKIE)
     return response
 
@@ -129,12 +129,13 @@ def refusal_page(study: ListenStudy, message: str, status: int) -> HTMLResponse:
     """What a person sees in place of a page; it leads back where something can be done."""
     title, way_back = REFUSED.get(status, ("This did not work", "/"))
     values = {"title": title, "message": message, "way_back": way_back}
-    response = _page("refusal.html.jinja", study, **values)
+    response = page("refusal.html.jinja", study, **values)
     response.status_code = status
     return response
 
 
-def _page(name: str, study: ListenStudy, **values: object) -> HTMLResponse:
+def page(name: str, study: ListenStudy, **values: object) -> HTMLResponse:
+    """A template with what every page may need of the study."""
     settings = study.settings
     text = templates.get_template(name).render(
         study=settings.name,

@@ -1,6 +1,7 @@
 // What the page asks the server; docs/listen-api.md says what it answers.
 
 const TIMEOUT_MS = 20_000;
+const CLIP_TIMEOUT_MS = 180_000;
 const PASSING = [0, 413, 429];
 
 /** A refusal, or with status 0 no answer at all. `details` are facts beside the message. */
@@ -33,7 +34,7 @@ export class Api {
 
   /** The bytes of a clip. */
   async clip(url) {
-    const response = await request(url, {});
+    const response = await request(url, { signal: AbortSignal.timeout(CLIP_TIMEOUT_MS) });
     if (!response.ok) return readJson(response);
     return reading(response.arrayBuffer());
   }

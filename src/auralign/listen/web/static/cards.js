@@ -34,6 +34,11 @@ export function partCard(before) {
   return card("Well done", [over[before], "What follows is the next part."], "Go on");
 }
 
+export function onceMoreCard() {
+  const advice = "Put headphones on, look for a quiet place, and set the volume higher.";
+  return card("Let us try that once more", [advice], "Go on");
+}
+
 export function staleCard() {
   return card(
     "This test is open elsewhere",
@@ -60,6 +65,6 @@ export function errorCard(message) {
 /** Show how many clips have arrived; returns a function that takes the number. */
 export function loadingCard(of) {
   const bar = el("progress", { max: of, value: 0, "aria-label": "Clips loaded" });
-  show(el("h2", { class: "quiet" }, "Loading the clips"), el("div", { class: "progress" }, bar));
+  show(el("h2", {}, "Loading the clips"), el("div", { class: "progress" }, bar));
   return (n) => (bar.value = n);
 }

@@ -11,6 +11,11 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** Set a text, unless it is there: screen readers hear of every change. */
+export function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 let lastId = 0;
 
 /** A name for an element that another one refers to. */
@@ -37,6 +42,6 @@ export function announce(text) {
 /** Show `text` at the top until it is empty again. */
 export function setNotice(text) {
   const notice = document.getElementById("notice");
-  if (notice.textContent !== text) notice.textContent = text;
+  write(notice, text);
   notice.hidden = text === "";
 }

@@ -17,9 +17,11 @@ const BANDS = [
 ];
 
 export function guidelines() {
+  // On a phone they would fill the first screen.
+  const open = matchMedia("(min-width: 40rem)").matches;
   return el(
     "details",
-    { class: "guidelines", open: true },
+    { class: "guidelines", open },
     el("summary", {}, "What to listen for"),
     listOf(LISTEN_FOR),
     el("p", {}, "Rate each clip by itself. Several clips may have the same rating."),

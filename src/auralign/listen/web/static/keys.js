@@ -6,7 +6,7 @@ const SETTING = "auralign-keys";
 let areOn = readSetting();
 
 /** The keys of a trial page as `[shown, what it does, matches(event), work(event)]`. */
-export function keysOf({ clips, transport, loop, choose, submit }) {
+export function keysOf({ clips, transport, loop, choices, choose, submit }) {
   const letters = new Map(clips.map((clip, i) => [clip.name[0].toLowerCase(), i]));
   const free = (key) => !letters.has(key);
   const is = (...keys) => ({ key }) => keys.includes(key.toLowerCase());
@@ -28,7 +28,7 @@ export function keysOf({ clips, transport, loop, choose, submit }) {
           [null, "", is("]"), () => transport.loopTo()],
         ]
       : []),
-    ["1 to 9", "choose an answer", ({ key }) => /^[1-9]$/.test(key), ({ key }) => choose(key)],
+    [choices ? "1 to 9" : null, "choose an answer", ({ key }) => /^[1-9]$/.test(key), ({ key }) => choose(key)],
     ["Enter", "next", is("enter"), () => submit()],
   ];
 }
@@ -37,6 +37,7 @@ export function keysOf({ clips, transport, loop, choose, submit }) {
 export function listenToKeys(keys) {
   const press = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || belongsToField(event)) return;
+    if (event.repeat && !event.key.startsWith("Arrow")) return;
     if (!areOn && event.key.length === 1 && event.key !== " ") return;
     const known = keys.find(([, , matches]) => matches(event));
     if (!known) return;

@@ -5,6 +5,7 @@ import {
   brokenClipsCard,
   errorCard,
   loadingCard,
+  onceMoreCard,
   partCard,
   restCard,
   staleCard,
@@ -28,8 +29,13 @@ class Sitting {
     this.api = new Api(csrf, this.tab);
     this.recorder = null;
     this.trial = null;
+    this.page = null;
+    this.flushing = false;
     setInterval(() => this.sendEvents(), FLUSH_MS);
-    addEventListener("pagehide", () => this.sendEvents({ keepalive: true }));
+    addEventListener("pagehide", () => {
+      this.page?.pause();
+      this.sendEvents({ keepalive: true });
+    });
     document.addEventListener("visibilitychange", () => {
       this.recorder?.record(document.visibilityState);
     });
@@ -54,14 +60,18 @@ class Sitting {
 
   /** Send what happened in the open trial; what does not arrive is sent again. */
   async sendEvents(options = {}) {
-    if (!this.trial || !this.recorder.unsent.length) return;
+    const waits = this.flushing && !options.keepalive;
+    if (!this.trial || waits || !this.recorder.unsent.length) return;
     const { recorder } = this;
     const batch = recorder.batch();
+    this.flushing = true;
     try {
       await this.api.post(`/api/trials/${this.trial.trial}/events`, batch, options);
       recorder.acknowledge(batch);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+    } finally {
+      this.flushing = false;
     }
   }
 
@@ -92,8 +102,7 @@ class Sitting {
     for (;;) {
       const trial = await this.#nextTrial();
       if (trial === null) return;
-      if (before && before.part !== trial.part) await partCard(before.part);
-      else if (before && trial.rest) await restCard(trial);
+      if (before) await interlude(before, trial);
       if (await this.#take(trial)) before = trial;
     }
   }
@@ -129,20 +138,24 @@ class Sitting {
   async #ask(trial, buffers) {
     this.trial = trial;
     this.recorder = new Recorder(trial.resume);
+    // What sounded on a page that went away without a word is silent now.
+    if (trial.resume.n > 0) this.recorder.record("pause");
     const page = new TrialPage(trial, buffers, this.output, this.recorder);
+    this.page = page;
     showLevel(trial.playback, this.output);
     show(...page.nodes);
     try {
-      while (!(await this.#store(trial, await page.answered(), page)));
+      let stored = false;
+      while (!stored) stored = await this.#store(trial, await page.answered(), page);
     } finally {
       this.trial = null;
+      this.page = null;
       page.close();
     }
   }
 
   /** Whether the answer is stored, or the trial over; false where more has to be heard. */
   async #store(trial, replies, page) {
-    await this.sendEvents();
     const answer = { replies, ...this.recorder.batch(), ms: this.recorder.ms };
     try {
       await this.outbox.send(trial.trial, answer);
@@ -163,6 +176,13 @@ class Sitting {
     const { replaced } = await retry(() => this.api.post(path, sent), sayDelay);
     if (!replaced) await brokenClipsCard();
   }
+}
+
+/** What comes between two trials, if anything does. */
+async function interlude(before, trial) {
+  if (before.part !== trial.part) await partCard(before.part);
+  else if (trial.part === "headphones" && trial.number < before.number) await onceMoreCard();
+  else if (trial.rest) await restCard(trial);
 }
 
 /** The tab's name. It is taken out while the page lives: a duplicated tab gets one of its own. */

@@ -2,11 +2,13 @@
 
 const NAME = "auralign-listen";
 const TABLE = "answers";
+const PATIENCE_MS = 3_000;
 
 /** A store with `put(entry)`, `remove(key)` and `all()`; entries are known by their `key`. */
 export async function openStore() {
   try {
-    return new Database(await asPromise(openDatabase()));
+    // Some browsers never say whether it opened.
+    return new Database(await Promise.race([asPromise(openDatabase()), tooLate()]));
   } catch {
     return new Fallback();
   }
@@ -16,6 +18,10 @@ function openDatabase() {
   const request = indexedDB.open(NAME, 1);
   request.onupgradeneeded = () => request.result.createObjectStore(TABLE, { keyPath: "key" });
   return request;
+}
+
+function tooLate() {
+  return new Promise((_, reject) => setTimeout(reject, PATIENCE_MS, new Error("too late")));
 }
 
 function asPromise(request) {

@@ -1,6 +1,6 @@
 // The controls of the player: a button for each clip, play and pause, the position, the loop.
 
-import { announce, el } from "./dom.js";
+import { announce, el, write } from "./dom.js";
 import { SHORTEST_LOOP_S } from "./player.js";
 
 const TICK_MS = 100;
@@ -10,17 +10,18 @@ export class Transport {
    * clips   those of the trial, each with the `name` that the listener sees and its `heard` spans
    */
   constructor(player, clips, { loop, mustHear }) {
-    Object.assign(this, { player, clips, mustHear, shown: [], region: null });
+    Object.assign(this, { player, clips, mustHear, shown: [], dragged: false });
     this.toggle = el("button", { type: "button", class: "toggle", click: () => this.playPause() });
     this.slider = el("input", {
       type: "range",
       class: "position",
       min: 0,
-      step: 0.01,
+      step: 0.1,
       max: player.longestS,
       value: 0,
       "aria-label": "Position in the clip",
-      input: () => this.player.seek(Number(this.slider.value)),
+      input: () => (this.dragged = true),
+      change: () => this.#seek(),
     });
     this.time = el("span", { class: "time", "aria-hidden": "true" });
     this.loopParts = loop ? this.#loopButtons() : null;
@@ -96,10 +97,10 @@ export class Transport {
     this.player.tick();
     const { player } = this;
     const [at, end] = [player.position(), player.buffers[player.clip].duration];
-    if (document.activeElement !== this.slider || player.playing) this.slider.value = at;
+    if (!this.dragged) this.slider.value = at;
     this.slider.setAttribute("aria-valuetext", `${at.toFixed(1)} of ${end.toFixed(1)} seconds`);
-    this.time.textContent = `${at.toFixed(1)} / ${end.toFixed(1)} s`;
-    this.toggle.textContent = player.playing ? "Pause" : "Play";
+    write(this.time, `${at.toFixed(1)} / ${end.toFixed(1)} s`);
+    write(this.toggle, player.playing ? "Pause" : "Play");
     this.toggle.classList.toggle("sounds", player.playing);
     for (const shown of this.shown) this.#refreshClip(shown);
   }
@@ -107,13 +108,18 @@ export class Transport {
   #refreshClip({ button, mark, index }) {
     const { name, heard, duration_s } = this.clips[index];
     const sounds = this.player.playing && this.player.clip === index;
-    const share = Math.min(1, heard.seconds / duration_s);
     const done = this.mustHear(index) <= heard.seconds;
     button.classList.toggle("sounds", sounds);
-    button.style.setProperty("--heard", share.toFixed(3));
-    mark.textContent = sounds ? "playing" : done ? "heard" : share > 0 ? "not to the end" : "play";
+    button.style.setProperty("--heard", stripes(heard.spans, duration_s));
+    write(mark, sounds ? "playing" : done ? "heard" : heard.seconds > 0 ? "partly" : "play");
     button.setAttribute("aria-pressed", String(sounds));
     button.setAttribute("aria-label", done ? `${name}, play, heard` : `${name}, play`);
+  }
+
+  #seek() {
+    this.dragged = false;
+    this.player.seek(Number(this.slider.value));
+    this.refresh();
   }
 
   #setLoop(loop) {
@@ -131,8 +137,21 @@ export class Transport {
       el("button", { type: "button", class: "small", click: () => work(), ...attributes }, text);
     const toggle = button("Loop", () => this.loopAll(), { "aria-pressed": "false" });
     const region = el("span", { class: "time" });
-    const from = button("Loop from here", () => this.loopFrom());
-    const to = button("Loop to here", () => this.loopTo());
+    const from = button("From here", () => this.loopFrom(), { "aria-label": "Loop from here" });
+    const to = button("To here", () => this.loopTo(), { "aria-label": "Loop to here" });
     return { toggle, region, row: el("div", { class: "row loop" }, toggle, from, to, region) };
   }
+}
+
+/** The parts that were heard, as a picture: where a clip lacks something, a listener can seek. */
+function stripes(spans, duration) {
+  const percent = (seconds) => `${((100 * seconds) / duration).toFixed(1)}%`;
+  const stops = spans
+    .toSorted((a, b) => a[0] - b[0])
+    .flatMap(([begin, end]) => [
+      `transparent ${percent(begin)}`,
+      `var(--stripe) ${percent(begin)} ${percent(end)}`,
+      `transparent ${percent(end)}`,
+    ]);
+  return `linear-gradient(to right, ${["transparent 0%", ...stops, "transparent 100%"].join(", ")})`;
 }

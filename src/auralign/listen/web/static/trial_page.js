@@ -44,6 +44,7 @@ export class TrialPage {
     this.keys = this.#keys();
     this.nodes = this.#nodes();
     this.#restore();
+    this.transport.refresh();
     this.stopKeys = listenToKeys(this.keys);
     this.#refresh();
   }
@@ -65,7 +66,7 @@ export class TrialPage {
       this.hint.classList.add("problem");
     } else if (open) open.complain();
     else {
-      this.transport.player.pause();
+      this.pause();
       this.#setBusy(true);
       this.onAnswer(Object.fromEntries(this.forms.map((form) => [form.question.id, form.reply])));
     }
@@ -79,6 +80,10 @@ export class TrialPage {
     }
     this.transport.refresh();
     this.#refresh();
+  }
+
+  pause() {
+    this.transport.player.pause();
   }
 
   close() {
@@ -105,6 +110,7 @@ export class TrialPage {
       clips: this.clips,
       transport: this.transport,
       loop: this.trial.playback.loop,
+      choices: this.trial.questions.some(({ widget }) => widget === "choice"),
       choose: (digit) => this.#activeForm()?.press(digit),
       submit: () => this.submit(),
     });
@@ -118,7 +124,7 @@ export class TrialPage {
     const title = TITLES[trial.part] ?? `Question ${trial.number}`;
     return [
       progress(trial),
-      el("h2", { class: trial.part === "main" ? "quiet" : "" }, title),
+      el("h2", { class: trial.part === "main" ? "unseen" : "" }, title),
       trial.part === "main" ? null : el("p", {}, SUBTITLES[trial.part]),
       trial.prompt ? el("blockquote", {}, trial.prompt) : null,
       trial.options.speaker ? speaker(trial.options.speaker) : null,
@@ -180,7 +186,7 @@ export class TrialPage {
   #refresh() {
     const names = this.#unheard().map(({ name }) => name);
     const open = this.forms.some((form) => form.missing);
-    const toHear = names.length ? `Still to hear to the end: ${names.join(", ")}.` : "";
+    const toHear = names.length ? `Still to hear in full: ${names.join(", ")}.` : "";
     this.hint.textContent = toHear || (open ? "Answer above, then go on." : "");
     if (!names.length) this.hint.classList.remove("problem");
     this.next.classList.toggle("waits", names.length > 0 || open);
