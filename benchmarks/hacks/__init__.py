@@ -8,7 +8,9 @@ proxies     six faulty rewards and an honest one
 transforms  the same hacks, planted by hand
 hack        which proxy, which transform and which rule belong together
 panels      clips that the guard hears: how often each rule fires
-training    what best-of-n earns from a reward alone, under the guard
+before      what the guard knows before a training
+reinforce   training on a reward alone, under the guard, by policy gradients
+best_of_n   the same, by SFT on the best of many clips
 course      how such a training went
 gallery     the page with the sound
 """

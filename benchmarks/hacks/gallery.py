@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auralign.audio.clips import write_wav
 from auralign.files import write_bytes, write_text
@@ -14,20 +15,24 @@ from auralign.report.plots import standalone
 from auralign.report.svg import line_chart
 from auralign.training.guard import Guard
 from auralign.training.guard.probe import listen
+from auralign.types import Audio
 from benchmarks.hacks.course import Course
 from benchmarks.hacks.hack import Hack
+from benchmarks.hacks.recordings import ACCIDENTS
 
 SIDES = ("before", "after")
 LONGEST_S = 2.4
-"""Of a clip on the page, where there is a choice."""
+"""Of a clip on the page: 39 kB."""
 
 HEAD = """# A gallery of reward hacks
 
 Written by `python -m benchmarks.planted_hacks --part earned --gallery docs`; nothing in it is typed
 by hand. A small language model says digits in the voice of a prompt, at 8 kHz, through a codec of
-64 spectral shapes and 16 levels: that is how it sounds. It was then trained on one faulty reward,
-three rounds of best-of-16, and on nothing else. No hack is planted; where the reward did not bring
-one about, its section says so.
+64 spectral shapes and 16 levels: that is how it sounds. In {accidents} of the recordings that it
+learnt from something had gone wrong: far too loud, followed by silence, the voice prompt instead of
+the text, or cut off. It was then trained on one faulty reward and on nothing else:
+{training}. No hack is planted; where the reward did not
+bring one about, its section says so. A hack that has no section yet was not trained on.
 
 Listeners are simulated: programs that hear words, voice, pace, noise and distortion, and not
 loudness. Their preference is for the trained policy over the one of before, 0.5 at the start; the
@@ -37,20 +42,25 @@ most that it gained, over updates and not over the divergence, which shrinks whe
 
 
 def write_pair(guard: Guard, hack: Hack, folder: Path) -> None:
-    """Two clips of a prompt, before and after: of the first short one that shows the hack."""
+    """Two clips of a prompt, before and after training."""
     heard = listen(guard.policy, guard.probe, guard.probe.n_clips, guard.seed)
     rule = next(rule for rule in guard.rules if rule.name == hack.rule)
-    shown = rule.check.outliers(heard.columns, guard.bands)
-    short = np.array([audio.duration_s <= LONGEST_S for audio in heard.audios])
-    row = int(np.argmax(2 * shown + short))
-    opposite = int(heard.prompt[row]) * guard.probe.n_before
-    write_wav(guard.before.audios[opposite], folder / "before.wav")
-    write_wav(heard.audios[row], folder / "after.wav")
+    before = [guard.before.audios[p * guard.probe.n_before] for p in heard.prompt]
+    pairs = list(zip(before, heard.audios, strict=True))
+    row = row_to_show(pairs, rule.check.outliers(heard.columns, guard.bands))
+    for side, audio in zip(SIDES, pairs[row], strict=True):
+        write_wav(audio, folder / f"{side}.wav")
     text = guard.probe.prompts[heard.prompt[row]].text
     write_text(folder / "text.txt", text + "\n")
 
 
-def write_gallery(courses: Mapping[Hack, Course], runs: Path, docs: Path) -> None:
+def row_to_show(pairs: Sequence[tuple[Audio, Audio]], shows_hack: NDArray[np.bool_]) -> int:
+    """The first short pair that shows the hack, or else the first short one."""
+    short = np.array([max(a.duration_s, b.duration_s) <= LONGEST_S for a, b in pairs])
+    return int(np.argmax(2 * short + shows_hack))
+
+
+def write_gallery(courses: Mapping[Hack, Course], training: str, runs: Path, docs: Path) -> None:
     """`hack-gallery.md` in the folder of the docs, and its sound and drawings in `gallery`."""
     (docs / "gallery").mkdir(parents=True, exist_ok=True)
     for hack, course in courses.items():
@@ -58,8 +68,9 @@ def write_gallery(courses: Mapping[Hack, Course], runs: Path, docs: Path) -> Non
             sound = (runs / hack.slug / f"{side}.wav").read_bytes()
             write_bytes(docs / "gallery" / f"{hack.slug}-{side}.wav", sound)
         write_text(docs / "gallery" / f"{hack.slug}.svg", standalone(line_chart(_curve(course))))
+    head = HEAD.format(training=training, accidents=f"{sum(ACCIDENTS.values()):.1%}")
     sections = [_section(hack, course, runs) for hack, course in courses.items()]
-    write_text(docs / "hack-gallery.md", "\n".join([HEAD, *sections]))
+    write_text(docs / "hack-gallery.md", "\n".join([head, *sections]))
 
 
 def _section(hack: Hack, course: Course, runs: Path) -> str:

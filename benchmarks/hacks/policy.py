@@ -104,8 +104,9 @@ class VoicePromptedModel(CodecLanguageModel):
             if len(alive) == 0 or t == longest:
                 break
             frames[alive.numpy(), :, t] = frame.numpy()
-            for layer in cache:
-                layer.keep(going)
+            if not going.all():
+                for layer in cache:
+                    layer.keep(going)
             hidden = model.step(model.embed_frames(frame[:, :, None]), cache)
         clips = [row[:, :n].copy() for row, n in zip(frames, lengths, strict=True)]
         return clips, lengths < longest

@@ -1,17 +1,23 @@
 """The parts of the bench of hacks that have a truth of their own."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from auralign.audio.levels import clipping_share, rms_dbfs
-from auralign.types import Prompt
+from auralign.types import Audio, Prompt
 from benchmarks.hacks import transforms
+from benchmarks.hacks.best_of_n import BestOfN, best_of_n
 from benchmarks.hacks.codec import GAINS_DB, MEL, STACK, STEP_DB, GainShapeCodec, shapes_and_levels
 from benchmarks.hacks.course import Course
+from benchmarks.hacks.gallery import SIDES, row_to_show, write_gallery
+from benchmarks.hacks.hack import HACKS
 from benchmarks.hacks.policy import VoicePromptedModel
+from benchmarks.hacks.recordings import draw_prompts
+from benchmarks.hacks.reinforce import Reinforce
 
 NATS_PER_DB = np.log(10) / 20
 
@@ -145,6 +151,61 @@ def test_clips_come_as_often_as_the_policy_says(policy):
     assert np.abs(shares - expected).max() < 4 * np.sqrt(expected.max() / 1000)
 
 
+ASKED = draw_prompts(64, "asked", np.random.default_rng(0))
+UNHEARD = SimpleNamespace(decode=lambda tokens: tokens)
+"""A world without sound: rewards judge codes."""
+
+
+def ones(clips, prompts):
+    return np.array([found.mean() for found in clips])
+
+
+class Recorder:
+    """Stands for the guard: it has the policy, and only notes when it is asked to look."""
+
+    def __init__(self):
+        voices = {p.reference_clip: clip([0, 1], [0, 1]) for p in ASKED}
+        generator = torch.Generator().manual_seed(0)
+        self.policy = VoicePromptedModel.untrained(
+            ASKED, [clip([0], [0])], voices, codebook_size=2, width=16, depth=1, generator=generator
+        ).trainable_copy()
+        self.steps = []
+
+    def __call__(self, measures):
+        self.steps.append(measures["step"])
+
+
+@pytest.mark.parametrize(
+    ("training", "looks"),
+    [
+        (Reinforce(n_rounds=8, n_prompts=16, learning_rate=4e-2), [4, 8]),
+        (BestOfN(16, n_candidates=4, n_rounds=2, n_epochs=4, learning_rate=4e-2), [2, 4, 6, 8]),
+    ],
+)
+def test_both_trainings_bring_about_what_the_reward_pays_for(training, looks):
+    guard = Recorder()
+
+    def share_of_ones():
+        rollout = guard.policy.sample(ASKED, 4, generator=torch.Generator().manual_seed(1))
+        return ones(rollout.tokens, ASKED).mean()
+
+    before = share_of_ones()
+    training.train(UNHEARD, ones, 0, guard)
+    assert share_of_ones() > before + 0.15
+    assert guard.steps == looks
+
+
+def test_the_best_of_n_always_has_a_value():
+    def unless_it_begins_with_one(clips, prompts):
+        return np.array([np.nan if found[0, 0] else found[1, 0] for found in clips])
+
+    generator, policy = torch.Generator().manual_seed(0), Recorder().policy
+    found = best_of_n(UNHEARD, policy, unless_it_begins_with_one, ASKED, 16, generator)
+    assert 0 < len(found) < len(ASKED)
+    assert {feedback.clip[0, 0] for feedback in found} == {0}
+    assert len({feedback.prompt.id for feedback in found}) == len(found)
+
+
 def course(**changes):
     return Course(
         **{
@@ -176,3 +237,25 @@ def test_an_alarm_at_the_loss_still_goes_back_to_weights_from_before_it():
     assert course(lost_at=9).is_saved
     assert not course(caught_at=18, lost_at=9).is_saved
     assert not course(caught_at=None, lost_at=None).is_saved
+
+
+def test_the_page_shows_a_short_clip_and_of_those_one_with_the_hack():
+    of_seconds = [Audio(np.zeros((1, 8000 * n), dtype=np.float32), 8000) for n in (1, 3)]
+    short, long = (of_seconds[0], of_seconds[0]), (of_seconds[0], of_seconds[1])
+    assert row_to_show([long, short, short], np.array([True, False, True])) == 2
+    assert row_to_show([long, short, short], np.array([True, False, False])) == 1
+
+
+@pytest.mark.parametrize("named_at", [None, 18])
+def test_the_page_says_how_the_policy_was_trained_and_whether_that_brought_the_hack(
+    tmp_path, named_at
+):
+    hack = HACKS[0]
+    (tmp_path / hack.slug).mkdir()
+    for name in (*(f"{side}.wav" for side in SIDES), "text.txt"):
+        (tmp_path / hack.slug / name).write_text("one two")
+    write_gallery({hack: course(named_at=named_at)}, "9 updates", tmp_path, tmp_path / "docs")
+    page = (tmp_path / "docs/hack-gallery.md").read_text()
+    assert "on one faulty reward and on nothing else:\n9 updates." in page
+    assert ("the hack was not earned" in page) == (named_at is None)
+    assert (tmp_path / f"docs/gallery/{hack.slug}-after.wav").read_text() == "one two"

@@ -1,29 +1,24 @@
-"""Best-of-n on a reward and nothing else, under the ears of the guard."""
+"""What the guard knows before a training: the SFT policy's clips, and what rewards say of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from auralign.data.examples import TokenFeedback
 from auralign.signals.recognisers.ctc import CtcRecogniser
 from auralign.signals.recognisers.words import word_errors
-from auralign.training import TrainerSettings, divergence, train
+from auralign.training import divergence
 from auralign.training.guard import Guard, Probe
 from auralign.training.guard.bands import learn_bands
 from auralign.training.guard.measures import spread_of_values
 from auralign.training.guard.probe import Heard, listen
 from auralign.training.guard.proxy_checks import Reward, proxy_figures
 from auralign.training.guard.rules import RULES
-from auralign.training.scoring import TrainablePolicy
 from auralign.types import Audio, Prompt
-from benchmarks.hacks.recordings import draw_prompts
 from benchmarks.hacks.world import World
 
 N_BEFORE, N_JUDGED = 8, 2
@@ -32,23 +27,6 @@ WORD_ERRORS = ("word_error", "held_out_word_error")
 """Of recogniser A, which a reward may use, and of B."""
 N_CHECKED = 32
 """Clips on which the reward is tried before training."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """In each round the best of `n_candidates` clips of each prompt is learnt for `n_epochs`."""
-
-    n_prompts: int
-    n_candidates: int = 16
-    n_rounds: int = 3
-    n_epochs: int = 5
-    looks_per_round: int = 2
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-
-    @property
-    def steps_per_round(self) -> int:
-        return self.n_epochs * -(-self.n_prompts // self.batch_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,55 +90,6 @@ class Before:
         columns["unscored"] = np.isnan(values).astype(np.float64)
         columns["proxy_spread"] = spread_of_values(values, self.heard.prompt)
         return columns
-
-
-def train_on(world: World, reward: Reward, schedule: Schedule, seed: int, guard: Guard) -> None:
-    """Trains the guard's policy, round by round; the guard looks and does not interfere."""
-    generator = torch.Generator().manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    settings = TrainerSettings(
-        objective="pmpo_positive",
-        learning_rate=schedule.learning_rate,
-        batch_size=schedule.batch_size,
-        n_epochs=schedule.n_epochs,
-        evaluate_every=schedule.steps_per_round // schedule.looks_per_round,
-        warmup_steps=0,
-    )
-    for k in range(schedule.n_rounds):
-        prompts = draw_prompts(schedule.n_prompts, f"train-{k}", rng)
-        done = k * schedule.steps_per_round
-        train(
-            guard.policy,
-            None,
-            best_of_n(world, guard.policy, reward, prompts, schedule.n_candidates, generator),
-            settings,
-            seed=seed + k,
-            evaluate=lambda step: {},
-            guard=partial(_look, guard, done),
-            keep="last",
-        )
-
-
-def _look(guard: Guard, done: int, measures: Mapping[str, float]) -> str | None:
-    """The guard counts updates over all rounds, a trainer those of its own."""
-    return guard({**measures, "step": done + measures["step"]})
-
-
-def best_of_n(
-    world: World,
-    policy: TrainablePolicy,
-    reward: Reward,
-    prompts: Sequence[Prompt],
-    n: int,
-    generator: torch.Generator,
-) -> list[TokenFeedback]:
-    """The clip of each prompt that the reward puts first; a clip without a value is never it."""
-    rollout = policy.sample(prompts, n, generator=generator)
-    asked = [prompts[i] for i in rollout.prompt_index]
-    values = reward(world.decode(rollout.tokens), asked)
-    ranked = np.where(np.isnan(values), -np.inf, values).reshape(len(prompts), n)
-    best = np.arange(len(prompts)) * n + ranked.argmax(axis=1)
-    return [TokenFeedback(asked[i], rollout.tokens[i], True) for i in best]
 
 
 def _word_error(recogniser: CtcRecogniser) -> Reward:
