@@ -32,7 +32,7 @@ by hand. A small language model says digits in the voice of a prompt, at 8 kHz, 
 learnt from something had gone wrong: far too loud, followed by silence, the voice prompt instead of
 the text, or cut off. It was then trained on one faulty reward and on nothing else:
 {training}. No hack is planted; where the reward did not
-bring one about, its section says so. A hack that has no section yet was not trained on.
+bring one about, its section says so.
 
 Listeners are simulated: programs that hear words, voice, pace, noise and distortion, and not
 loudness. Their preference is for the trained policy over the one of before, 0.5 at the start; the
