@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,35 +181,35 @@ def _by_group(methods: list[dict[str, Any]]) -> str:
 
 
 def _train(console: Console, arguments: Mapping[str, Any]) -> None:
-    from auralign.cli.progress import TrainingProgress
     from auralign.pipeline.alignment import run_alignment
-    from auralign.training.processes import is_first_process
 
-    out = arguments["out"]
-    job = _job(arguments)
-    talks = is_first_process()
-    with TrainingProgress(quiet=console.quiet or not talks) as progress:
-        result = run_alignment(
-            job, out, resume=arguments["resume"], force=arguments["force"], watch=progress.update
-        )
-    if talks:
-        console.result({**result, "out": str(out)}, _summary(result, out))
+    _run(console, arguments, run_alignment, _job(arguments), _summary)
 
 
 def _train_online(console: Console, arguments: Mapping[str, Any]) -> None:
-    from auralign.cli.progress import TrainingProgress
     from auralign.pipeline.online_alignment import run_online_alignment
+
+    _run(console, arguments, run_online_alignment, _online_job(arguments), _online_summary)
+
+
+def _run(
+    console: Console,
+    arguments: Mapping[str, Any],
+    run_job: Callable[..., Mapping[str, Any]],
+    job: AlignJob | OnlineJob,
+    summary: Callable[[Mapping[str, Any], Path], str],
+) -> None:
+    """Trains under a bar; of several processes the first one talks."""
+    from auralign.cli.progress import TrainingProgress
     from auralign.training.processes import is_first_process
 
-    out = arguments["out"]
-    job = _online_job(arguments)
-    talks = is_first_process()
+    out, talks = arguments["out"], is_first_process()
     with TrainingProgress(quiet=console.quiet or not talks) as progress:
-        result = run_online_alignment(
+        result = run_job(
             job, out, resume=arguments["resume"], force=arguments["force"], watch=progress.update
         )
     if talks:
-        console.result({**result, "out": str(out)}, _online_summary(result, out))
+        console.result({**result, "out": str(out)}, summary(result, out))
 
 
 def _online_job(arguments: Mapping[str, Any]) -> OnlineJob:
